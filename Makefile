@@ -1,0 +1,34 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+DATA := $(or $(CTC_DATA_DIR),data)
+
+.PHONY: run demo test check install clean
+
+run: install $(DATA)/store.duckdb  ## start the desk; builds the demo cohort where there is no store
+	$(BIN)/streamlit run app.py
+
+$(DATA)/store.duckdb: | install
+	$(BIN)/python -m ctc_core --data $(DATA) demo
+
+test: $(VENV)/.dev  ## run all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## lint and type-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(VENV)/.run
+
+$(VENV)/.run: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	touch $@
+
+clean:  ## remove the virtual environment; data stay
+	rm -rf $(VENV)

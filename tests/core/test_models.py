@@ -1,0 +1,57 @@
+"""Model folders: ids follow the weights, and a changed file is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from ctc_core.errors import ModelError
+from ctc_core.models import load_config, model_folder, model_id, write_config
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "w.bin").write_bytes(b"weights")
+    write_config(tmp_path, {"kind": "encoder", "name": "m", "input_px": 48}, ["w.bin"])
+    return tmp_path
+
+
+def test_config_names_the_hash_of_the_weights(folder: Path) -> None:
+    digest = "9a129038d9a00aed0cf6a7ea059ca50a813449061ab87848cf1a13eafdf33b2c"  # printf weights | sha256sum
+    expected = {"kind": "encoder", "name": "m", "input_px": 48, "sha256": {"w.bin": digest}}
+    assert load_config(folder) == expected
+
+
+def test_other_weights_give_another_id(folder: Path) -> None:
+    first = model_id(folder)
+    (folder / "w.bin").write_bytes(b"other")
+    write_config(folder, {"kind": "encoder", "name": "m"}, ["w.bin"])
+    assert first != model_id(folder)
+    assert first.startswith("m-") and len(first) == len("m-") + 12
+
+
+def test_changed_weights_are_refused(folder: Path) -> None:
+    (folder / "w.bin").write_bytes(b"tampered")
+    with pytest.raises(ModelError, match=r"w\.bin: its SHA-256 is not the one in config\.json, so it was changed"):
+        load_config(folder)
+
+
+def test_missing_weights_are_refused(folder: Path) -> None:
+    (folder / "w.bin").unlink()
+    with pytest.raises(ModelError, match=r"w\.bin: missing"):
+        load_config(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": 3'])
+def test_a_broken_config_is_refused(folder: Path, text: str) -> None:
+    (folder / "config.json").write_text(text)
+    with pytest.raises(ModelError, match="not a model's config"):
+        load_config(folder)
+
+
+def test_an_unknown_model_lists_the_known_ones() -> None:
+    with pytest.raises(ModelError, match="no model of this name and no folder with a config.json. Shipped models:"):
+        model_folder("nothing-of-the-kind")
+
+
+def test_a_path_is_as_good_as_a_name(folder: Path) -> None:
+    assert model_folder(str(folder)) == folder
