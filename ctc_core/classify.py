@@ -1,0 +1,162 @@
+"""PCA + SVM on embedding vectors, calibrated to P(CTC) (paper, "SSL feature-based image classification").
+
+The published SVM used `probability=True`; scikit-learn deprecates that, so the shown probability comes from
+`CalibratedClassifierCV` (Platt's sigmoid on out-of-fold decision values), which is what `probability=True` did inside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctc_core.errors import ModelError, NotEnoughLabels
+from ctc_core.models import load_config, write_config
+
+WEIGHTS = "classifier.skops"
+MIN_PER_CLASS = 5
+"""Fewest labels of each class that a fit accepts: one for each fold of the calibration."""
+TRUSTED = ("sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration")
+"""The only types beyond scikit-learn's public ones that a classifier file may hold."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The paper's classifier; see method.md's table in the README for where each value comes from."""
+
+    components: int = 32
+    C: float = 1.0
+    gamma: str = "scale"
+    folds: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A fitted classifier. `id` is the hash of what it was fitted on, so equal labels give an equal id."""
+
+    id: str
+    encoder_id: str
+    parameters: Parameters
+    n_ctc: int
+    n_other: int
+    pipeline: Any
+
+    def probabilities(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """P(CTC) of (n, 128) vectors: (n,) float32 in 0..1."""
+        if len(vectors) == 0:
+            return np.zeros(0, np.float32)
+        return np.asarray(self.pipeline.predict_proba(vectors)[:, 1], np.float32)
+
+
+def fit(
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    cell_ids: Sequence[str],
+    *,
+    encoder_id: str,
+    parameters: Parameters = Parameters(),
+) -> Classifier:
+    """Fit on (n, 128) vectors and (n,) labels, 1 CTC and 0 anything else.
+
+    Raises:
+        NotEnoughLabels: fewer than `MIN_PER_CLASS` labels of a class.
+    """
+    n_ctc = int(labels.sum())
+    _require_both_classes(n_ctc, len(labels) - n_ctc)
+    order = np.argsort(np.asarray(cell_ids, dtype=object), kind="stable")
+    vectors, labels = vectors[order], labels[order]
+    pipeline = _pipeline(len(labels), parameters).fit(vectors, labels)
+    digest = _digest([cell_ids[i] for i in order], labels, encoder_id, parameters)
+    return Classifier(f"svm-{digest[:12]}", encoder_id, parameters, n_ctc, len(labels) - n_ctc, pipeline)
+
+
+def _require_both_classes(n_ctc: int, n_other: int) -> None:
+    if min(n_ctc, n_other) < MIN_PER_CLASS:
+        message = (
+            f"{n_ctc} CTC and {n_other} non-CTC labels in training patients: a classifier needs at least "
+            f"{MIN_PER_CLASS} of each. Label more cells of patients with the role 'train'."
+        )
+        raise NotEnoughLabels(message)
+
+
+def _pipeline(n: int, parameters: Parameters) -> Any:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.decomposition import PCA
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import SVC
+
+    svc = SVC(kernel="rbf", C=parameters.C, gamma=parameters.gamma, class_weight="balanced", break_ties=True)
+    # Unshuffled folds over rows sorted by cell_id hold out neighbours of the same cartridge together.
+    return make_pipeline(
+        PCA(min(parameters.components, n - 1), random_state=parameters.seed),
+        CalibratedClassifierCV(svc, method="sigmoid", cv=parameters.folds, ensemble=False),
+    )
+
+
+def _digest(cell_ids: Sequence[str], labels: NDArray[np.int64], encoder_id: str, parameters: Parameters) -> str:
+    rows = [[cell_id, int(label)] for cell_id, label in zip(cell_ids, labels, strict=True)]
+    text = json.dumps([encoder_id, asdict(parameters), rows], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def save(classifier: Classifier, folder: Path) -> Path:
+    """Write weights and config into `folder` (created)."""
+    import skops.io
+
+    folder.mkdir(parents=True, exist_ok=True)
+    skops.io.dump(classifier.pipeline, folder / WEIGHTS)
+    config = {"kind": "classifier", "name": classifier.id, "encoder_id": classifier.encoder_id}
+    counts = {"n_ctc": classifier.n_ctc, "n_other": classifier.n_other}
+    write_config(folder, {**config, **counts, "parameters": asdict(classifier.parameters)}, [WEIGHTS])
+    return folder
+
+
+def load(folder: Path) -> Classifier:
+    """Read a saved classifier after its hash was verified; nothing outside `TRUSTED` is ever built.
+
+    Raises:
+        ModelError: the folder is incomplete, was changed, or holds types that are not trusted.
+    """
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    config = load_config(folder)
+    try:
+        pipeline = skops.io.load(folder / WEIGHTS, trusted=list(TRUSTED))
+    except UntrustedTypesFoundException as error:
+        message = f"{folder / WEIGHTS}: holds types that are not part of our classifier ({error}). It is not loaded."
+        raise ModelError(message) from error
+    parameters = Parameters(**config["parameters"])
+    return Classifier(config["name"], config["encoder_id"], parameters, config["n_ctc"], config["n_other"], pipeline)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Performance on labelled cells; precision, recall and F1 of class CTC in 0..1."""
+
+    n: int
+    n_ctc: int
+    precision: float
+    recall: float
+    f1: float
+    balanced_accuracy: float
+
+
+def evaluate(probabilities: NDArray[np.float32], labels: NDArray[np.int64], threshold: float = 0.5) -> Scores | None:
+    """Scores at a threshold; None where there is no label at all."""
+    if len(labels) == 0:
+        return None
+    from sklearn.metrics import precision_recall_fscore_support
+
+    called = (probabilities >= threshold).astype(np.int64)
+    precision, recall, f1, _ = precision_recall_fscore_support(labels, called, average="binary", zero_division=0.0)
+    classes = [float((called[labels == value] == value).mean()) for value in (0, 1) if (labels == value).any()]
+    balanced = sum(classes) / len(classes)
+    return Scores(len(labels), int(labels.sum()), float(precision), float(recall), float(f1), balanced)

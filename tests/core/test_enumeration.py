@@ -1,0 +1,162 @@
+"""Matching, intervals and counts, against literals and an exhaustive search."""
+
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from ctc_core.enumeration import Proportion, Summary, candidate_rows, candidate_table, match, summarise, wilson
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 5), (5, 5), (24, 38), (648, 3638), (1, 1)])
+def test_wilson_equals_scipy(k: int, n: int) -> None:
+    oracle = binomtest(k, n).proportion_ci(0.95, method="wilson")
+    assert wilson(k, n) == Proportion(k, n, k / n, pytest.approx(oracle.low), pytest.approx(oracle.high))
+
+
+def test_wilson_of_nothing_says_nothing() -> None:
+    assert wilson(0, 0) is None
+
+
+def test_match_is_one_to_one_and_optimal_where_the_nearest_is_not() -> None:
+    """Greedy matching would pair cell 0 with event 0 (1 px) and leave cell 1 alone."""
+    cells = np.array([[0.0, 0.0], [0.0, 10.0]])
+    events = np.array([[0.0, 1.0], [0.0, -9.0]])
+    assert match(cells, events, max_distance_um=0.64 * 10) == [(0, 1), (1, 0)]
+
+
+def test_match_never_exceeds_the_distance() -> None:
+    assert match(np.array([[0.0, 0.0]]), np.array([[0.0, 15.7]]), max_distance_um=10.0) == []
+    assert match(np.array([[0.0, 0.0]]), np.array([[0.0, 15.6]]), max_distance_um=10.0) == [(0, 0)]
+
+
+def test_match_of_nothing() -> None:
+    assert match(np.zeros((0, 2)), np.array([[1.0, 1.0]])) == []
+    assert match(np.array([[1.0, 1.0]]), np.zeros((0, 2))) == []
+
+
+def _exhaustive(cells: np.ndarray, events: np.ndarray, limit_px: float) -> tuple[int, float]:
+    """Most pairs, then least distance, over every assignment of up to six cells to up to six events."""
+    distances = np.linalg.norm(cells[:, None] - events[None], axis=2)
+    size = max(distances.shape)
+    best = (0, 0.0)
+    for order in permutations(range(size)):
+        pairs = [
+            (i, j) for i, j in enumerate(order) if i < len(cells) and j < len(events) and distances[i, j] <= limit_px
+        ]
+        total = -sum(distances[i, j] for i, j in pairs)
+        best = max(best, (len(pairs), total))
+    return best
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_match_equals_exhaustive_search(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cells, events = rng.uniform(0, 40, (rng.integers(1, 7), 2)), rng.uniform(0, 40, (rng.integers(1, 7), 2))
+    pairs = match(cells, events, max_distance_um=10.0)
+    total = -sum(float(np.linalg.norm(cells[i] - events[j])) for i, j in pairs)
+    count, expected = _exhaustive(cells, events, 10.0 / 0.64)
+    assert (len(pairs), pytest.approx(total)) == (count, expected)
+
+
+def _cells() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "cell_id": ["a", "b", "c", "d"],
+            "frame": [1, 1, 1, 2],
+            "y": [10.0, 50.0, 90.0, 10.0],
+            "x": [10.0, 50.0, 90.0, 10.0],
+            "cartridge_y": [10.0, 50.0, 90.0, 10.0],
+            "cartridge_x": [10.0, 50.0, 90.0, 210.0],
+            "probability": [0.9, 0.7, 0.2, 0.1],
+            "crop_index": [0, 1, 2, 3],
+        }
+    )
+
+
+def _events() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "rid": ["1", "2", "3"],
+            "frame": [1, 1, 2],
+            "y": [11.0, 91.0, 80.0],
+            "x": [11.0, 91.0, 80.0],
+            "cartridge_y": [11.0, 91.0, 80.0],
+            "cartridge_x": [11.0, 91.0, 280.0],
+            "assigned": [True, False, True],
+            "crop_index": [0, 1, 2],
+        }
+    )
+
+
+def test_candidate_table_puts_everything_into_its_group() -> None:
+    table = candidate_table(_cells(), _events(), threshold=0.5)
+    shown = table[["candidate_id", "cell_id", "event_rid", "group", "frame", "assigned", "crop_index"]]
+    rows = [[None if pd.isna(value) else value for value in row] for row in shown.to_numpy(object).tolist()]
+    assert rows == [
+        ["a", "a", "1", "agreed", 1, True, 0],
+        ["b", "b", None, "model", 1, None, 1],
+        ["c", "c", "2", "cellsearch", 1, False, 2],
+        ["event:3", None, "3", "cellsearch", 2, True, 2],
+    ]
+    assert table.probability.fillna(-1).tolist() == [0.9, 0.7, 0.2, -1.0]
+
+
+def test_a_cell_in_one_frame_matches_the_event_of_its_other_half_in_the_next() -> None:
+    cells = _cells().iloc[[3]].assign(cartridge_x=199.0, probability=0.9)
+    events = _events().iloc[[0]].assign(cartridge_y=10.0, cartridge_x=201.0)
+    assert candidate_table(cells, events, 0.5).group.tolist() == ["agreed"]
+
+
+def test_candidate_table_without_cells_or_events() -> None:
+    assert candidate_table(_cells().iloc[:0], _events(), 0.5).candidate_id.tolist() == ["event:1", "event:3", "event:2"]
+    assert candidate_table(_cells(), _events().iloc[:0], 0.5).group.tolist() == ["model", "model"]
+    assert candidate_table(_cells().iloc[:0], _events().iloc[:0], 0.5).empty
+
+
+def test_cells_without_a_score_are_no_candidates() -> None:
+    table = candidate_table(_cells().assign(probability=np.nan), _events(), 0.5)
+    assert set(table.group) == {"cellsearch"}
+
+
+def test_summary_counts_each_cell_once() -> None:
+    table = candidate_table(_cells(), _events(), 0.5).assign(label=["ctc", None, "non-ctc", "ctc"])
+    assert summarise(table, _events()) == Summary(
+        model_shown=2,
+        model_ppv=wilson(1, 1),
+        cellsearch_events=3,
+        cellsearch_assigned=2,
+        cellsearch_ppv=wilson(2, 3),
+        cellsearch_confirmed=2,
+        confirmed=2,
+        undecided=1,
+        expected=pytest.approx(2.7),
+    )
+
+
+def test_rows_for_scripts_hold_candidates_only() -> None:
+    table = candidate_table(_cells(), _events(), 0.5).assign(label=None)
+    assert candidate_rows(table) == [
+        {
+            "cell_id": "a",
+            "frame": 1,
+            "y": 10.0,
+            "x": 10.0,
+            "probability": 0.9,
+            "cluster": None,
+            "event_rid": "1",
+            "label": None,
+        },
+        {
+            "cell_id": "b",
+            "frame": 1,
+            "y": 50.0,
+            "x": 50.0,
+            "probability": 0.7,
+            "cluster": None,
+            "event_rid": None,
+            "label": None,
+        },
+    ]
