@@ -1,0 +1,230 @@
+"""Jobs: a folder each, and a durable queue (huey on SQLite) that tells the worker which one is next.
+
+DATA/jobs/<job_id>/
+    job.json     what is to be done; written once
+    state.json   where it stands; replaced atomically after every frame
+    cancel       exists when a person cancelled it
+    parts/       finished frames: a job that died goes on from here
+    bundle/      the result, complete by its name alone (atomic rename)
+
+The worker and the command line run jobs; the owner of the store imports what they finished (`workflows.receive`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ctc_core.errors import Cancelled, CTCError, UserError
+from ctc_core.types import Role
+
+ACTIVE = ("queued", "running", "finished")
+"""States that will change by themselves: waiting, computing, waiting for import."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done: ingest one archive for one patient."""
+
+    job_id: str
+    path: str
+    pseudonym: str
+    role: Role
+    reader: str
+    created: float
+
+
+@dataclass(frozen=True)
+class JobState:
+    """Where a job stands: queued, running, finished, imported, refused, failed or cancelled."""
+
+    state: str
+    done: int = 0
+    total: int = 0
+    note: str = ""
+    message: str = ""
+    pid: int = 0
+    started: float = 0.0
+    """When the present run began, seconds since the epoch."""
+    resumed_at: int = 0
+    """Frames that were already finished when the present run began."""
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """A job and its state, as pages and commands show it."""
+
+    job: Job
+    state: JobState
+    seconds_left: float | None
+
+    @property
+    def job_id(self) -> str:
+        return self.job.job_id
+
+    @property
+    def name(self) -> str:
+        """Name of the archive."""
+        return Path(self.job.path).name
+
+
+class Jobs:
+    """The job folders of one data folder and their queue."""
+
+    def __init__(self, data_dir: Path) -> None:
+        from huey import SqliteHuey
+
+        self.folder = data_dir / "jobs"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.huey = SqliteHuey("ctc", filename=str(data_dir / "queue.sqlite"), results=False)
+        self._enqueue = self.huey.task(name="run_job")(self._run_from_queue)
+        self.runner: Callable[[str], None] | None = None
+        """Set by the worker: what runs a job. Nobody else takes jobs from the queue."""
+
+    def _run_from_queue(self, job_id: str) -> None:
+        assert self.runner is not None
+        self.runner(job_id)
+
+    def create(self, path: Path, pseudonym: str, role: Role, reader: str) -> str:
+        """Write a job's folder without queueing it; returns its id."""
+        job = Job(uuid.uuid4().hex, str(path.resolve()), pseudonym, role, reader, time.time())
+        (self.folder / job.job_id).mkdir()
+        _write_json(self.folder / job.job_id / "job.json", asdict(job))
+        self.set_state(job.job_id, JobState("queued"))
+        return job.job_id
+
+    def submit_ingest(self, path: Path, pseudonym: str, role: Role, reader: str) -> str:
+        """Queue an archive for the worker; returns the job's id."""
+        job_id = self.create(path, pseudonym, role, reader)
+        self._enqueue(job_id)
+        return job_id
+
+    def job(self, job_id: str) -> Job:
+        """What a job is to do."""
+        values = json.loads((self.folder / job_id / "job.json").read_text())
+        return Job(**{**values, "role": Role(values["role"])})
+
+    def state(self, job_id: str) -> JobState:
+        """Where a job stands."""
+        return JobState(**json.loads((self.folder / job_id / "state.json").read_text()))
+
+    def set_state(self, job_id: str, state: JobState) -> None:
+        """Replace a job's state."""
+        _write_json(self.folder / job_id / "state.json", asdict(state))
+
+    def ids(self) -> list[str]:
+        """All jobs, newest first."""
+        found = [self.job(path.parent.name) for path in self.folder.glob("*/state.json")]
+        return [job.job_id for job in sorted(found, key=lambda job: (-job.created, job.job_id))]
+
+    def status(self) -> list[JobStatus]:
+        """All jobs with their states, newest first."""
+        return [self.status_of(job_id) for job_id in self.ids()]
+
+    def status_of(self, job_id: str) -> JobStatus:
+        """One job with its state and the seconds it will still take."""
+        state = self.state(job_id)
+        return JobStatus(self.job(job_id), state, _seconds_left(state, time.time()))
+
+    def in_state(self, *states: str) -> list[str]:
+        """Ids of the jobs in one of `states`, oldest first."""
+        return [job_id for job_id in reversed(self.ids()) if self.state(job_id).state in states]
+
+    def cancel(self, job_id: str) -> None:
+        """Ask a waiting or running job to stop; its finished frames are kept."""
+        (self.folder / job_id / "cancel").touch()
+        if self.state(job_id).state == "queued":
+            self.set_state(job_id, JobState("cancelled", message="Cancelled before it began."))
+
+    def retry(self, job_id: str) -> None:
+        """Queue a cancelled, failed or refused job again; it goes on from its finished frames."""
+        (self.folder / job_id / "cancel").unlink(missing_ok=True)
+        self.set_state(job_id, JobState("queued"))
+        self._enqueue(job_id)
+
+    def recover(self) -> list[str]:
+        """Queue again what a dead process left running, and what waits without being in the queue."""
+        waiting = {task.args[0] for task in self.huey.pending()}
+        lost = [j for j in self.in_state("running") if not _alive(self.state(j))]
+        forgotten = [j for j in self.in_state("queued") if j not in waiting]
+        for job_id in lost + forgotten:
+            self.set_state(job_id, JobState("queued"))
+            self._enqueue(job_id)
+        return lost + forgotten
+
+    def run(self, job_id: str, work: Callable[[Job, Path, Callable[[int, int, str], None]], dict[str, Any]]) -> None:
+        """Run `work(job, folder, progress)` in this process and record how it ended. `work` returns the result.
+
+        A user's mistake is recorded as `refused`, any other of our errors as `failed`, a cancellation as `cancelled`;
+        what is none of these is recorded as `failed` and raised again.
+        """
+        folder = self.folder / job_id
+        if (folder / "cancel").exists() or self.state(job_id).state in ("imported", "finished"):
+            return
+        self.set_state(job_id, JobState("running", pid=os.getpid(), started=time.time()))
+        try:
+            result = work(self.job(job_id), folder, _Reporter(self, job_id))
+        except Cancelled as error:
+            self._end(job_id, "cancelled", str(error))
+        except UserError as error:
+            self._end(job_id, "refused", str(error))
+        except CTCError as error:
+            self._end(job_id, "failed", str(error))
+        except BaseException as error:
+            self._end(job_id, "failed", f"{type(error).__name__}: {error}. The log has the details; try again.")
+            raise
+        else:
+            self._end(job_id, "finished", "", result)
+
+    def _end(self, job_id: str, state: str, message: str, result: dict[str, Any] | None = None) -> None:
+        last = self.state(job_id)
+        self.set_state(job_id, JobState(state, last.done, last.total, message=message, result=result or {}))
+
+
+class _Reporter:
+    """The `Progress` of a running job: writes the state, and raises `Cancelled` when a person asked for it."""
+
+    def __init__(self, jobs: Jobs, job_id: str) -> None:
+        self.jobs, self.job_id = jobs, job_id
+        self.started, self.resumed_at = time.time(), -1
+
+    def __call__(self, done: int, total: int, note: str) -> None:
+        if (self.jobs.folder / self.job_id / "cancel").exists():
+            message = f"Cancelled after {done} of {total} frames; these are kept and need not be computed again."
+            raise Cancelled(message)
+        if self.resumed_at < 0:
+            self.started, self.resumed_at = time.time(), done
+        state = JobState("running", done, total, note, "", os.getpid(), self.started, self.resumed_at)
+        self.jobs.set_state(self.job_id, state)
+
+
+def _seconds_left(state: JobState, now: float) -> float | None:
+    """From the pace of the present run; None before its first frame is through."""
+    finished = state.done - state.resumed_at
+    if state.state != "running" or finished <= 0:
+        return None
+    return (now - state.started) / finished * (state.total - state.done)
+
+
+def _alive(state: JobState) -> bool:
+    """Whether the process that wrote `state` still runs; a process that began later only wears its number."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(state.pid).create_time() <= state.started)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _write_json(path: Path, value: object) -> None:
+    """Replace a file in one step, so that a reader never sees half of it."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(value, default=str))
+    partial.replace(path)
