@@ -1,0 +1,116 @@
+"""Unpack a zip of one archive without trusting it."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import struct
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from ctc_core.cartridge.files import Unfit, open_regular
+from ctc_core.errors import CartridgeError
+
+MAX_MEMBERS, MAX_ZIP_BYTES, MAX_TOTAL = 5_000, 4 * 2**30, 4 * 2**30
+MAX_RATIO, RATIO_FROM = 100, 64 * 2**20
+"""Unpacked may be this many times larger than the zip, looked at once this many bytes are unpacked."""
+
+MAX_DIRECTORY = 8 * 2**20
+"""Bytes of the zip's own table of contents, which is read into memory at once."""
+
+SUFFIXES = (".tif", ".tiff", ".xml", ".dlm")
+"""What is unpacked; other members are left in the zip."""
+
+_NESTED = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_CHUNK = 2**20
+_ZIP_AGAIN = "Zip the sample folder again, with nothing else in it"
+
+
+def unpack(path: Path, unpack_to: Path | None = None) -> Path:
+    """Unpack into a new folder below `unpack_to` (default: the system's temporary folder) and return that folder.
+
+    The folder is named like the zip, so that a zip without a top folder keeps its sample id. The caller owns it. On
+    refusal (`CartridgeError`) nothing is left behind.
+    """
+    if unpack_to:
+        unpack_to.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="cartridge-", dir=unpack_to))
+    folder = scratch / path.stem
+    try:
+        folder.mkdir()
+        with open_regular(path, cap=MAX_ZIP_BYTES) as file:
+            _extract(file, folder)
+    except (Unfit, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        shutil.rmtree(scratch)
+        reason = f"it cannot be unpacked ({error})" if isinstance(error, OSError) else str(error)
+        raise CartridgeError(path, reason or "it is damaged", _ZIP_AGAIN) from error
+    return folder
+
+
+def _extract(file: BinaryIO, folder: Path) -> None:
+    _check_directory(file)
+    with zipfile.ZipFile(file) as archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        _check(members)
+        allowed = max(RATIO_FROM, file.seek(0, 2) * MAX_RATIO)
+        left = min(MAX_TOTAL, allowed)
+        for member in members:
+            name = PurePosixPath(member.filename)
+            if name.suffix.lower() in SUFFIXES and not _is_junk(name):
+                left -= _copy(archive, member, folder.joinpath(*name.parts), left)
+
+
+def _check_directory(file: BinaryIO) -> None:
+    """Size of the table of contents, from the record at the end of the file (APPNOTE 4.3.16)."""
+    end = file.seek(0, 2)
+    file.seek(max(0, end - 2**16 - 22))
+    tail = file.read()
+    start = tail.rfind(b"PK\x05\x06")
+    if start < 0 or len(tail) - start < 22:
+        raise Unfit("it is not a zip file, or its end is missing")
+    (size,) = struct.unpack_from("<I", tail, start + 12)
+    if size > MAX_DIRECTORY:
+        raise Unfit("its table of contents is larger than that of any cartridge")
+
+
+def _check(members: list[zipfile.ZipInfo]) -> None:
+    if len(members) > MAX_MEMBERS:
+        raise Unfit(f"it holds {len(members):,} files, more than {MAX_MEMBERS:,}")
+    if len({member.filename.lower() for member in members}) < len(members):
+        raise Unfit("it holds two files of the same name")
+    for member in members:
+        _check_member(member, PurePosixPath(member.filename))
+
+
+def _check_member(member: zipfile.ZipInfo, name: PurePosixPath) -> None:
+    mode = stat.S_IFMT(member.external_attr >> 16)
+    if mode not in (0, stat.S_IFREG):
+        raise Unfit("it holds a link or a device instead of a file")
+    unsafe = name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in member.filename
+    if unsafe or not member.filename.isprintable():
+        raise Unfit("it holds a file whose name leads outside of the zip")
+    if name.suffix.lower() in _NESTED:
+        raise Unfit("it holds another archive")
+    if member.flag_bits & 1 or member.compress_type not in _METHODS:
+        raise Unfit("it is encrypted or packed in an unusual way")
+
+
+def _is_junk(name: PurePosixPath) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in name.parts)
+
+
+def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, left: int) -> int:
+    """Bytes written; counted while streaming, since a member may declare less than it holds."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    written = 0
+    with archive.open(member) as source, target.open("xb") as sink:
+        while chunk := source.read(_CHUNK):
+            written += len(chunk)
+            if written > left:
+                raise Unfit("it unpacks to far more than a cartridge holds")
+            sink.write(chunk)
+    return written
