@@ -1,0 +1,28 @@
+"""The store: the only SQL and the only file formats of ours.
+
+Decisions go to the journal first, then to DuckDB, then they are acknowledged; DuckDB is a projection of journal and
+bundles.
+"""
+
+from ctc_core.store.bundle import Bundle, BundleManifest, read_bundle, write_bundle
+from ctc_core.store.journal import Draft, Entry, Journal
+from ctc_core.store.provenance import code_version
+from ctc_core.store.store import Store
+from ctc_core.store.values import ModelRecord, TrainingPool
+from ctc_core.store.verify import Report, verify
+
+__all__ = [
+    "Bundle",
+    "BundleManifest",
+    "Draft",
+    "Entry",
+    "Journal",
+    "ModelRecord",
+    "Report",
+    "Store",
+    "TrainingPool",
+    "code_version",
+    "read_bundle",
+    "verify",
+    "write_bundle",
+]

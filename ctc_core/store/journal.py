@@ -1,0 +1,247 @@
+"""The journal: every decision as one JSON line, chained by hashes, on disk before anything else happens.
+
+`journal/YYYY-MM.jsonl`; the chain runs on from file to file. Each line is the canonical JSON of an `Entry`; its `hash`
+is the SHA-256 of that JSON without `hash`, and `previous` is the hash of the line before. The chain proves that no line
+inside it was edited, removed or moved. It carries no key: whoever rewrites all of it is caught only by a hash kept
+elsewhere (`Journal.head`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ctc_core.errors import JournalError, StoreError
+
+GENESIS = "0" * 64
+"""`previous` of the first entry."""
+
+MAX_TEXT = 4000
+"""Characters in one text of an entry."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What is to be written; place and time come from the journal."""
+
+    id: str
+    kind: str
+    """label, review, patient, role, cartridge, model, activate or run."""
+    reader: str
+    session: str
+    subject: str
+    """What it is about: a pseudonym, a model id, or `<cartridge>/<cell or rid>`."""
+    new: Any
+    """JSON value; None withdraws."""
+    old: Any = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what could be written here but not kept by the store."""
+        texts = (self.id, self.reader, self.session, self.subject, self.reason)
+        if any("\0" in text or len(text) > MAX_TEXT or not _is_utf8(text) for text in texts):
+            what = f"{self.kind} {self.subject[:80]!a}"
+            message = f"{what}: a text has more than {MAX_TEXT} characters or is no valid text. Shorten it."
+            raise StoreError(message)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the journal."""
+
+    seq: int
+    """1, 2, 3 ... without gaps."""
+    id: str
+    time: str
+    """UTC, ISO 8601 with microseconds."""
+    kind: str
+    reader: str
+    session: str
+    subject: str
+    old: Any
+    new: Any
+    reason: str
+    previous: str
+    hash: str
+
+
+FIELDS = {field.name for field in fields(Entry)}
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys, no spaces, ASCII only: the same value is always the same text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _is_utf8(text: str) -> bool:
+    """False for lone surrogates, which JSON takes and DuckDB does not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _line(digest: str, rest: bytes) -> bytes:
+    """`hash` sorts before all other fields, so a line is its hash and then exactly what was hashed."""
+    return b'{"hash":"' + digest.encode() + b'",' + rest
+
+
+_REST = len(_line("0" * 64, b""))
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(
+        canonical({key: value for key, value in content.items() if key != "hash"}).encode()
+    ).hexdigest()
+
+
+class Journal:
+    """Owner of `journal/`. Not thread-safe: the store holds its lock around every call.
+
+    Raises:
+        JournalError: a line was edited, removed or moved; names the file, the line and its number in the chain.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._unsure = False
+        folder.mkdir(parents=True, exist_ok=True)
+        self.torn = self._set_torn_tail_aside()
+        """Where a half-written last line was kept, or None. It was never acknowledged."""
+        self.head: tuple[int, str] = (0, GENESIS)
+        """(seq, hash) of the last entry."""
+        for entry in self.entries():
+            self.head = entry.seq, entry.hash
+
+    @property
+    def files(self) -> list[Path]:
+        """The month files, oldest first."""
+        return sorted(self._folder.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9].jsonl"))
+
+    def entries(self) -> Iterator[Entry]:
+        """All entries in order, read from disk and verified on the way."""
+        seq, previous = 0, GENESIS
+        for path in self.files:
+            with path.open("rb") as file:
+                for number, line in enumerate(file, start=1):
+                    entry = _read(line, seq + 1, previous, f"{path.name}, line {number}")
+                    seq, previous = entry.seq, entry.hash
+                    yield entry
+
+    def append(self, drafts: Sequence[Draft]) -> list[Entry]:
+        """Write `drafts` in order and return once they are on disk: all of them or none.
+
+        Raises:
+            JournalError: the disk refused (full, gone); what was half written is taken back.
+        """
+        if self._unsure:
+            message = (
+                f"{self._folder}: a write was cut off and not taken back. Restart the desk; it repairs the journal."
+            )
+            raise JournalError(message)
+        now = datetime.now(UTC)
+        entries = self._chain(drafts, now.isoformat(timespec="microseconds"))
+        if entries:
+            lines = "".join(canonical(asdict(entry)) + "\n" for entry in entries)
+            self._write(self._file_of(now), lines.encode())
+            self.head = entries[-1].seq, entries[-1].hash
+            self._unsure = False
+        return entries
+
+    def _chain(self, drafts: Sequence[Draft], time: str) -> list[Entry]:
+        entries: list[Entry] = []
+        seq, previous = self.head
+        for draft in drafts:
+            seq += 1
+            content = asdict(draft) | {"seq": seq, "time": time, "previous": previous}
+            previous = _digest(content)
+            entries.append(Entry(**content, hash=previous))
+        return entries
+
+    def _file_of(self, now: datetime) -> Path:
+        """The month's file; the newest one there is if the clock has gone back."""
+        return max([*self.files, self._folder / f"{now:%Y-%m}.jsonl"])
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Until the caller has moved `head`, memory and disk may differ and nothing more must be written."""
+        self._unsure = True
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        size = os.fstat(descriptor).st_size
+        try:
+            _write_all(descriptor, data)
+            os.fdatasync(descriptor)
+            if not size:
+                sync_folder(self._folder)
+        except BaseException as error:
+            self._take_back(descriptor, size)
+            if not isinstance(error, OSError):
+                raise
+            message = f"{path}: cannot be written ({error}); nothing was saved. Make room on the disk and try again."
+            raise JournalError(message) from error
+        finally:
+            os.close(descriptor)
+
+    def _take_back(self, descriptor: int, size: int) -> None:
+        """May fail as well; then the journal stays unsure until it is opened again, which cuts the torn line off."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, size)
+            os.fsync(descriptor)
+            self._unsure = False
+
+    def _set_torn_tail_aside(self) -> Path | None:
+        """Cut off a last line without its newline: the process died while writing it, before it was acknowledged."""
+        path = next(reversed(self.files), None)
+        content = path.read_bytes() if path else b""
+        if path is None or content.endswith(b"\n") or not content:
+            return None
+        size = content.rfind(b"\n") + 1
+        aside = self._folder / f"torn-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.txt"
+        aside.write_bytes(content[size:])
+        os.truncate(path, size)
+        sync_folder(self._folder)
+        return aside
+
+
+def _read(line: bytes, seq: int, previous: str, place: str) -> Entry:
+    """The entry in `line` if it is the one that must stand there."""
+    try:
+        content = json.loads(line)
+        intact = content.keys() == FIELDS and line == _line(content["hash"], line[_REST:]) and line.endswith(b"}\n")
+        intact = intact and hashlib.sha256(b"{" + line[_REST:-1]).hexdigest() == content["hash"]
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        intact = False
+    if not intact:
+        message = (
+            f"{place} (entry {seq}): the line was changed after it was written. Restore the journal from a backup."
+        )
+        raise JournalError(message)
+    if (content["seq"], content["previous"]) != (seq, previous):
+        message = (
+            f"{place}: entry {content['seq']} stands where entry {seq} must follow; lines were removed, added or moved."
+            " Restore the journal from a backup."
+        )
+        raise JournalError(message)
+    return Entry(**content)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names created in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,153 @@
+"""From journal entries to rows: the same functions serve a decision of this minute and a store filled from nothing.
+
+Applying an entry again changes nothing, so that whatever was interrupted can simply be done once more.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctc_core.errors import StoreError
+from ctc_core.store.bundle import Bundle, read_bundle
+from ctc_core.store.cartridge_bundle import insert, utc
+from ctc_core.store.files import link_crops
+from ctc_core.store.journal import Entry, canonical
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def project(cur: duckdb.DuckDBPyConnection, entries: Sequence[Entry], folder: Path) -> None:
+    """Apply `entries` in order. `folder` is the data folder; the caller owns the transaction."""
+    record(cur, entries)
+    for kind, group in itertools.groupby(entries, key=lambda entry: entry.kind):
+        if kind in ("label", "review"):
+            _decisions(cur, kind, list(group))
+        elif kind == "cartridge":
+            for entry in group:
+                _cartridge(cur, entry, folder)
+        elif kind in _ONE_BY_ONE:
+            for entry in group:
+                _ONE_BY_ONE[kind](cur, entry)
+        else:
+            message = (
+                f"The journal holds entries of kind {kind!r}, unknown to this version. Install the newer version again."
+            )
+            raise StoreError(message)
+
+
+def record(cur: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> None:
+    """Note that the store has received `entries`."""
+    cur.execute(
+        """
+        INSERT INTO journal_entry SELECT
+            unnest($seq::BIGINT[]), unnest($id::VARCHAR[]), unnest($time::TIMESTAMP[]), unnest($kind::VARCHAR[]),
+            unnest($reader::VARCHAR[]), unnest($session::VARCHAR[]), unnest($subject::VARCHAR[]),
+            unnest($old::VARCHAR[]), unnest($new::VARCHAR[]), unnest($reason::VARCHAR[]), unnest($hash::VARCHAR[])
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            **{
+                name: [getattr(entry, name) for entry in entries] for name in ("seq", "id", "kind", "reader", "session")
+            },
+            **{name: [getattr(entry, name) for entry in entries] for name in ("subject", "reason", "hash")},
+            **{name: [canonical(getattr(entry, name)) for entry in entries] for name in ("old", "new")},
+            "time": [utc(entry.time) for entry in entries],
+        },
+    )
+
+
+def _decisions(cur: duckdb.DuckDBPyConnection, kind: str, entries: Sequence[Entry]) -> None:
+    table, key = ("label_event", "cell_id") if kind == "label" else ("review_event", "rid")
+    cartridges, targets = zip(*(entry.subject.split("/", maxsplit=1) for entry in entries), strict=True)
+    cur.execute(
+        f"""
+        INSERT INTO {table} (id, seq, cartridge_id, {key}, label, previous, reader, reason, session, time) SELECT
+            unnest($id::VARCHAR[]), unnest($seq::BIGINT[]), unnest($cartridge::VARCHAR[]), unnest($target::VARCHAR[]),
+            unnest($label::VARCHAR[]), unnest($previous::VARCHAR[]), unnest($reader::VARCHAR[]),
+            unnest($reason::VARCHAR[]), unnest($session::VARCHAR[]), unnest($time::TIMESTAMP[])
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            **{
+                name: [getattr(entry, name) for entry in entries]
+                for name in ("id", "seq", "reader", "reason", "session")
+            },
+            "cartridge": list(cartridges),
+            "target": list(targets),
+            "label": [entry.new for entry in entries],
+            "previous": [entry.old for entry in entries],
+            "time": [utc(entry.time) for entry in entries],
+        },
+    )
+
+
+def bundle_of(entry: Entry, folder: Path) -> Bundle:
+    """The bundle that an entry of kind `cartridge` names, verified.
+
+    Raises:
+        StoreError: it is missing, changed, or not the one that was imported.
+    """
+    bundle = read_bundle(folder / "bundles" / entry.new["bundle_id"])
+    if bundle.manifest_sha256 != entry.new["manifest"]:
+        message = f"{bundle.folder}: not the bundle imported for cartridge {entry.subject}. Restore it from a backup."
+        raise StoreError(message)
+    return bundle
+
+
+def _cartridge(cur: duckdb.DuckDBPyConnection, entry: Entry, folder: Path) -> None:
+    if not cur.execute("SELECT 1 FROM cartridge WHERE cartridge_id = ?", [entry.subject]).fetchall():
+        bundle = bundle_of(entry, folder)
+        insert(cur, bundle, entry.new["imported_at"])
+        link_crops(bundle.folder, entry.subject, folder / "crops")
+
+
+def _patient(cur: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    cur.execute("INSERT INTO patient VALUES (?, ?) ON CONFLICT DO NOTHING", [entry.subject, entry.new])
+
+
+def _role(cur: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    cur.execute("UPDATE patient SET role = ? WHERE pseudonym = ?", [entry.new, entry.subject])
+
+
+def _model(cur: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    new = entry.new
+    cur.execute(
+        "INSERT INTO model VALUES (?, ?, ?, ?, false, ?) ON CONFLICT DO NOTHING",
+        [entry.subject, new["kind"], new["folder"], canonical(new["parameters"]), utc(entry.time)],
+    )
+
+
+def _activate(cur: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    cur.execute(
+        "UPDATE model SET active = (model_id = $id) WHERE kind = (SELECT kind FROM model WHERE model_id = $id)",
+        {"id": entry.subject},
+    )
+
+
+def _run(cur: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    new = entry.new
+    cur.execute(
+        "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [
+            entry.subject,
+            new["kind"],
+            canonical(new["parameters"]),
+            canonical(new["inputs"]),
+            new["code_version"],
+            new["artefact"],
+            utc(entry.time),
+        ],
+    )
+
+
+_ONE_BY_ONE: dict[str, Callable[[duckdb.DuckDBPyConnection, Entry], None]] = {
+    "patient": _patient,
+    "role": _role,
+    "model": _model,
+    "activate": _activate,
+    "run": _run,
+}

@@ -1,0 +1,223 @@
+"""What the other rooms ask the store. Every method takes one cursor, runs one statement and returns values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ctc_core.errors import StoreError
+from ctc_core.store.database import Database
+from ctc_core.store.files import CROPS
+from ctc_core.store.values import ModelRecord, TrainingPool
+from ctc_core.types import EMBEDDING_DIM, Role
+
+
+class Reads:
+    """The store's queries. DataFrames have one row per thing, ordered by its key; an unknown id gives no rows."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self._folder = folder
+        self._database = database
+
+    def patients(self) -> pd.DataFrame:
+        """pseudonym, role, cartridges (count)."""
+        return self._rows(
+            """
+            SELECT pseudonym, role, count(cartridge_id) AS cartridges FROM patient LEFT JOIN cartridge USING (pseudonym)
+            GROUP BY pseudonym, role ORDER BY pseudonym
+            """
+        )
+
+    def cartridges(self) -> pd.DataFrame:
+        """Columns of table cartridge, role, and counts: cells, events, assigned, quarantined_frames, decided.
+
+        `decided` counts cells and events with a current decision.
+        """
+        return self._rows(
+            """
+            SELECT cartridge.*, role, coalesce(cells, 0) AS cells, coalesce(events, 0) AS events,
+                coalesce(assigned, 0) AS assigned, coalesce(quarantined_frames, 0) AS quarantined_frames,
+                coalesce(decided, 0) AS decided
+            FROM cartridge JOIN patient USING (pseudonym)
+            LEFT JOIN (SELECT cartridge_id, count(*) AS cells FROM cell GROUP BY ALL) USING (cartridge_id)
+            LEFT JOIN (
+                SELECT cartridge_id, count(*) AS events, count(*) FILTER (assigned) AS assigned FROM event GROUP BY ALL
+            ) USING (cartridge_id)
+            LEFT JOIN (
+                SELECT cartridge_id, count(*) AS quarantined_frames FROM frame WHERE status = 'quarantined' GROUP BY ALL
+            ) USING (cartridge_id)
+            LEFT JOIN (
+                SELECT cartridge_id, count(*) AS decided FROM (
+                    SELECT cartridge_id FROM current_label UNION ALL SELECT cartridge_id FROM current_review
+                ) GROUP BY ALL
+            ) USING (cartridge_id)
+            ORDER BY cartridge_id
+            """
+        )
+
+    def frames(self, cartridge_id: str) -> pd.DataFrame:
+        """frame, status, reason, flags."""
+        return self._rows(
+            "SELECT * EXCLUDE cartridge_id FROM frame WHERE cartridge_id = ? ORDER BY frame", cartridge_id
+        )
+
+    def events(self, cartridge_id: str) -> pd.DataFrame:
+        """rid, frame, x0, y0, x1, y1 (frame pixels), assigned, numselected, crop_index; ordered by crop_index."""
+        return self._rows(
+            "SELECT * EXCLUDE cartridge_id FROM event WHERE cartridge_id = ? ORDER BY crop_index", cartridge_id
+        )
+
+    def quarantined_events(self, cartridge_id: str) -> pd.DataFrame:
+        """rid, reason."""
+        return self._rows("SELECT rid, reason FROM quarantined_event WHERE cartridge_id = ? ORDER BY rid", cartridge_id)
+
+    def cells(self, cartridge_id: str, *, polygons: bool = False) -> pd.DataFrame:
+        """Columns of table cell, ordered by crop_index; `polygon` (list of [y, x], frame pixels) only if asked for."""
+        without = "cartridge_id" if polygons else "cartridge_id, polygon"
+        return self._rows(
+            f"SELECT * EXCLUDE ({without}) FROM cell WHERE cartridge_id = ? ORDER BY crop_index", cartridge_id
+        )
+
+    def vectors(self, cartridge_id: str, encoder_id: str) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """Cell ids in the order of crop_index and their vectors (n, 128) float32."""
+        ids, matrix, _ = self._vectors(
+            """
+            SELECT cell_id, vector FROM embedding JOIN cell USING (cell_id)
+            WHERE cartridge_id = ? AND encoder_id = ? ORDER BY crop_index
+            """,
+            cartridge_id,
+            encoder_id,
+        )
+        return ids, matrix
+
+    def crops(self, cartridge_id: str) -> NDArray[np.uint8]:
+        """(n, 3, 48, 48) uint8, DAPI/CK/CD45, one per cell at its crop_index; memory-mapped, read-only."""
+        return self._crops("crops", cartridge_id)
+
+    def event_crops(self, cartridge_id: str) -> NDArray[np.uint8]:
+        """(n, 3, 48, 48) uint8, DAPI/CK/CD45, one per CellSearch event at its crop_index; memory-mapped, read-only."""
+        return self._crops("event_crops", cartridge_id)
+
+    def current_labels(self, cartridge_id: str) -> pd.DataFrame:
+        """cell_id, label, reader, reason, time (UTC): the last decision per cell, unless it was withdrawn."""
+        return self._rows(
+            "SELECT cell_id, label, reader, reason, time FROM current_label WHERE cartridge_id = ? ORDER BY cell_id",
+            cartridge_id,
+        )
+
+    def current_reviews(self, cartridge_id: str) -> pd.DataFrame:
+        """rid, label, reader, reason, time (UTC): the last decision per CellSearch event, unless it was withdrawn."""
+        return self._rows(
+            "SELECT rid, label, reader, reason, time FROM current_review WHERE cartridge_id = ? ORDER BY rid",
+            cartridge_id,
+        )
+
+    def label_history(self, cell_id: str) -> pd.DataFrame:
+        """id, seq, label (missing: withdrawn), previous, reader, reason, session, time; oldest first."""
+        return self._rows(
+            """
+            SELECT id, seq, label, previous, reader, reason, session, time FROM label_event
+            WHERE cell_id = ? ORDER BY seq
+            """,
+            cell_id,
+        )
+
+    def training_pool(self, encoder_id: str) -> TrainingPool:
+        """Labels that a fit may see: current ones, never unsure, of cells of patients whose role is `train`."""
+        return self._pool(Role.TRAIN, encoder_id)
+
+    def evaluation_pool(self, encoder_id: str) -> TrainingPool:
+        """The same of patients whose role is `test`: what a fit is measured on and never sees."""
+        return self._pool(Role.TEST, encoder_id)
+
+    def predictions(self, cartridge_id: str, model_id: str) -> pd.DataFrame:
+        """cell_id, probability of being a CTC (0..1); ordered by crop_index."""
+        return self._rows(
+            """
+            SELECT cell_id, prediction.probability FROM prediction JOIN cell USING (cell_id)
+            WHERE cartridge_id = ? AND model_id = ? ORDER BY crop_index
+            """,
+            cartridge_id,
+            model_id,
+        )
+
+    def active_model(self, kind: str) -> ModelRecord | None:
+        """The model in use for `kind`."""
+        return next((model for model in self.models() if model.active and model.kind == kind), None)
+
+    def models(self) -> tuple[ModelRecord, ...]:
+        """All models, oldest first."""
+        with self._database.read() as cur:
+            rows = cur.execute(
+                "SELECT model_id, kind, folder, parameters, active, created FROM model ORDER BY created, model_id"
+            ).fetchall()
+        return tuple(
+            ModelRecord(id_, kind, self._folder / path, json.loads(text), *rest)
+            for id_, kind, path, text, *rest in rows
+        )
+
+    def jobs(self) -> pd.DataFrame:
+        """job_id, kind, parameters (JSON text), status, message, created, finished; newest first."""
+        return self._rows("SELECT * FROM job ORDER BY created DESC, job_id")
+
+    def runs(self) -> pd.DataFrame:
+        """run_id, kind, parameters, inputs (JSON text), code_version, artefact, time; newest first."""
+        return self._rows("SELECT * FROM run ORDER BY time DESC, run_id")
+
+    def audit(self, limit: int = 1000) -> pd.DataFrame:
+        """The last journal entries, newest first, in the journal's columns; `old` and `new` as JSON text."""
+        return self._rows("SELECT * FROM journal_entry ORDER BY seq DESC LIMIT ?", limit)
+
+    def decisions(self) -> list[tuple[Any, ...]]:
+        """Every decision ever: id, seq, label or review, `<cartridge>/<cell or rid>`, label, previous, who and when."""
+        with self._database.read() as cur:
+            return cur.execute(
+                """
+                SELECT id, seq, 'label', cartridge_id || '/' || cell_id, label, previous, reader, reason, session, time
+                FROM label_event
+                UNION ALL
+                SELECT id, seq, 'review', cartridge_id || '/' || rid, label, previous, reader, reason, session, time
+                FROM review_event
+                ORDER BY seq
+                """
+            ).fetchall()
+
+    def _rows(self, sql: str, *parameters: object) -> pd.DataFrame:
+        with self._database.read() as cur:
+            return cur.execute(sql, parameters).df()
+
+    def _pool(self, role: Role, encoder_id: str) -> TrainingPool:
+        """The one place that decides which label may be used for what. Only `TRAIN` is ever fitted."""
+        ids, vectors, labels = self._vectors(
+            """
+            SELECT cell_id, vector, label FROM current_label
+            JOIN embedding USING (cell_id) JOIN cartridge USING (cartridge_id) JOIN patient USING (pseudonym)
+            WHERE role = ? AND embedding.encoder_id = ? AND label IN ('ctc', 'non-ctc', 'artifact') ORDER BY cell_id
+            """,
+            role.value,
+            encoder_id,
+        )
+        return TrainingPool(ids, vectors, np.array([label == "ctc" for label in labels], dtype=np.int64))
+
+    def _vectors(self, sql: str, *parameters: object) -> tuple[tuple[str, ...], NDArray[np.float32], list[str]]:
+        """Cell ids, matrix and further column of a query for `cell_id, vector[, label]`."""
+        with self._database.read() as cur:
+            table = cur.sql(sql, params=list(parameters)).to_arrow_table()
+        ids, vectors, *labels = (column.combine_chunks() for column in table.columns)
+        matrix: NDArray[np.float32] = vectors.flatten().to_numpy().reshape(-1, EMBEDDING_DIM)
+        return tuple(ids.to_pylist()), matrix, labels[0].to_pylist() if labels else []
+
+    def _crops(self, name: str, cartridge_id: str) -> NDArray[np.uint8]:
+        with self._database.read() as cur:
+            known = cur.execute("SELECT 1 FROM cartridge WHERE cartridge_id = ?", [cartridge_id]).fetchall()
+        if not known:
+            message = f"{cartridge_id}: no such cartridge in the store. Ingest it first."
+            raise StoreError(message)
+        path = self._folder / "crops" / CROPS[name].format(cartridge_id)
+        crops: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return crops

@@ -1,0 +1,151 @@
+"""Check journal, database, bundles and crops against each other, and name what differs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ctc_core.errors import JournalError, StoreError
+from ctc_core.models import sha256
+from ctc_core.store.cartridge_bundle import utc
+from ctc_core.store.files import CROPS
+from ctc_core.store.journal import Entry
+from ctc_core.store.projection import bundle_of
+from ctc_core.store.store import Store
+
+_NAMED = 20
+"""How many differences of one kind are named one by one."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `verify` found."""
+
+    problems: tuple[str, ...]
+    """One sentence each; empty if all is well."""
+    entries: int
+    """Length of the journal."""
+    head: str
+    """Hash of its last entry: keep it elsewhere to prove later that nothing was rewritten."""
+    decisions: int
+    cartridges: int
+    cells: int
+
+    @property
+    def ok(self) -> bool:
+        """Nothing differs."""
+        return not self.problems
+
+
+def verify(what: Store | Path) -> Report:
+    """Check an open store, or open the data folder for it.
+
+    A journal that cannot be trusted is a problem in the report, not an exception; StoreBusy is raised as always.
+    """
+    if isinstance(what, Store):
+        return _verify(what)
+    try:
+        with Store.open(what) as store:
+            return _verify(store)
+    except (JournalError, StoreError) as error:
+        return Report((str(error),), entries=0, head="", decisions=0, cartridges=0, cells=0)
+
+
+def _verify(store: Store) -> Report:
+    """Only the comparison of journal and database holds decisions back; files are hashed while the desk works on."""
+    with store.frozen():
+        (seq, head), problems = store.journal.head, list(store.problems)
+        decisions, patients, cartridges = store.decisions(), store.patients(), store.cartridges()
+        try:
+            entries = list(store.journal.entries())
+        except JournalError as error:
+            entries = None
+            problems.append(str(error))
+    if entries is not None:
+        problems += _few(_decision_problems(decisions, entries))
+        problems += _few(_role_problems(patients, entries))
+        problems += _cartridge_problems(store, cartridges, entries)
+    cells = int(cartridges["cells"].sum())
+    return Report(tuple(problems), seq, head, decisions=len(decisions), cartridges=len(cartridges), cells=cells)
+
+
+def _few(problems: Iterator[str]) -> list[str]:
+    found = list(problems)
+    return found[:_NAMED] + ([f"... and {len(found) - _NAMED} more of this kind."] if len(found) > _NAMED else [])
+
+
+def _decision_problems(decisions: list[tuple[Any, ...]], entries: list[Entry]) -> Iterator[str]:
+    expected = {
+        entry.id: (
+            entry.seq,
+            entry.kind,
+            entry.subject,
+            entry.new,
+            entry.old,
+            entry.reader,
+            entry.reason,
+            entry.session,
+            utc(entry.time),
+        )
+        for entry in entries
+        if entry.kind in ("label", "review")
+    }
+    found = {row[0]: row[1:] for row in decisions}
+    for id_ in expected.keys() - found.keys():
+        yield f"Decision {id_} (entry {expected[id_][0]}) is in the journal and not in the store."
+    for id_ in found.keys() - expected.keys():
+        yield f"Decision {id_} is in the store and not in the journal."
+    for id_ in expected.keys() & found.keys():
+        if expected[id_] != found[id_]:
+            yield f"Decision {id_}: the store says {found[id_]}, the journal {expected[id_]}."
+
+
+def _role_problems(patients: pd.DataFrame, entries: list[Entry]) -> Iterator[str]:
+    expected = {entry.subject: entry.new for entry in entries if entry.kind in ("patient", "role")}
+    found = dict(zip(patients["pseudonym"], patients["role"], strict=True))
+    for pseudonym in sorted(expected.keys() | found.keys()):
+        if expected.get(pseudonym) != found.get(pseudonym):
+            yield f"Patient {pseudonym}: the store says {found.get(pseudonym)}, the journal {expected.get(pseudonym)}."
+
+
+def _cartridge_problems(store: Store, table: pd.DataFrame, entries: list[Entry]) -> list[str]:
+    expected = {entry.subject: entry for entry in entries if entry.kind == "cartridge"}
+    cartridges = {row["cartridge_id"]: row for row in table.to_dict("records")}
+    problems = [f"{id_}: in the store and not in the journal." for id_ in sorted(cartridges.keys() - expected.keys())]
+    problems += [f"{id_}: in the journal and not in the store." for id_ in sorted(expected.keys() - cartridges.keys())]
+    checks = (_bundle_problems(store.folder, expected[id_]) for id_ in sorted(expected.keys() & cartridges.keys()))
+    counts = (
+        _count_problems(store, id_, cartridges[id_]["encoder_id"], cartridges[id_]["cells"], cartridges[id_]["events"])
+        for id_ in sorted(cartridges)
+    )
+    return problems + list(itertools.chain.from_iterable(itertools.chain(checks, counts)))
+
+
+def _bundle_problems(folder: Path, entry: Entry) -> Iterator[str]:
+    try:
+        hashes = bundle_of(entry, folder).manifest.files
+    except StoreError as error:
+        yield str(error)
+        return
+    for name, pattern in CROPS.items():
+        path = folder / "crops" / pattern.format(entry.subject)
+        if path.exists() and sha256(path) != hashes[f"{name}.npy"]:
+            yield f"{path}: not the crops of the bundle. Delete the file and open the store again; it is restored."
+
+
+def _count_problems(store: Store, cartridge_id: str, encoder_id: str, cells: int, events: int) -> Iterator[str]:
+    for what, count, read in (("cells", cells, store.crops), ("events", events, store.event_crops)):
+        try:
+            found = len(read(cartridge_id))
+        except (OSError, ValueError) as error:
+            yield f"{cartridge_id}: no crops of its {what} ({error}). Open the store again; they are restored."
+        else:
+            if found != count:
+                yield f"{cartridge_id}: {found} crops for {count} {what}."
+    if (found := len(store.vectors(cartridge_id, encoder_id)[0])) != cells:
+        yield f"{cartridge_id}: {found} vectors of {encoder_id} for {cells} cells."
