@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctc_core._skops import skops_io
 from ctc_core.errors import ModelError, NotEnoughLabels
 from ctc_core.models import load_config, write_config
 
@@ -108,10 +109,8 @@ def _digest(cell_ids: Sequence[str], labels: NDArray[np.int64], encoder_id: str,
 
 def save(classifier: Classifier, folder: Path) -> Path:
     """Write weights and config into `folder` (created)."""
-    import skops.io
-
     folder.mkdir(parents=True, exist_ok=True)
-    skops.io.dump(classifier.pipeline, folder / WEIGHTS)
+    skops_io().dump(classifier.pipeline, folder / WEIGHTS)
     config = {"kind": "classifier", "name": classifier.id, "encoder_id": classifier.encoder_id}
     counts = {"n_ctc": classifier.n_ctc, "n_other": classifier.n_other}
     write_config(folder, {**config, **counts, "parameters": asdict(classifier.parameters)}, [WEIGHTS])
@@ -124,13 +123,10 @@ def load(folder: Path) -> Classifier:
     Raises:
         ModelError: the folder is incomplete, was changed, or holds types that are not trusted.
     """
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    config = load_config(folder)
+    config, skops = load_config(folder), skops_io()
     try:
-        pipeline = skops.io.load(folder / WEIGHTS, trusted=list(TRUSTED))
-    except UntrustedTypesFoundException as error:
+        pipeline = skops.load(folder / WEIGHTS, trusted=list(TRUSTED))
+    except skops.exceptions.UntrustedTypesFoundException as error:
         message = f"{folder / WEIGHTS}: holds types that are not part of our classifier ({error}). It is not loaded."
         raise ModelError(message) from error
     parameters = Parameters(**config["parameters"])

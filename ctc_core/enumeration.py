@@ -154,16 +154,16 @@ def candidate_rows(table: pd.DataFrame) -> list[dict[str, object]]:
     """The classifier's candidates as plain values, for scripts."""
     return [
         {
-            "cell_id": row.cell_id,
-            "frame": int(row.frame),
-            "y": round(float(row.y), 2),
-            "x": round(float(row.x), 2),
-            "probability": round(float(row.probability), 4),
+            "cell_id": row["cell_id"],
+            "frame": int(row["frame"]),
+            "y": round(row["y"], 2),
+            "x": round(row["x"], 2),
+            "probability": round(row["probability"], 4),
             "cluster": None,
-            "event_rid": row.event_rid,
-            "label": row.label,
+            "event_rid": row["event_rid"],
+            "label": row["label"],
         }
-        for row in table[table.group != "cellsearch"].itertuples()
+        for row in table[table.group != "cellsearch"].to_dict("records")
     ]
 
 

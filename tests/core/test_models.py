@@ -49,7 +49,7 @@ def test_a_broken_config_is_refused(folder: Path, text: str) -> None:
 
 
 def test_an_unknown_model_lists_the_known_ones() -> None:
-    with pytest.raises(ModelError, match="no model of this name and no folder with a config.json. Shipped models:"):
+    with pytest.raises(ModelError, match=r"no model of this name and no folder with a config\.json\. Shipped models:"):
         model_folder("nothing-of-the-kind")
 
 
