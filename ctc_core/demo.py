@@ -1,0 +1,143 @@
+"""The demo cohort: simulated patients through the whole path, to try the desk before the first real draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ctc_core.cartridge import open_cartridge
+from ctc_core.enumeration import MATCH_UM, match
+from ctc_core.jobs import Jobs
+from ctc_core.settings import Settings
+from ctc_core.store import Store
+from ctc_core.types import Decision, Label, Progress, Role, silent
+from ctc_core.workflows import Networks, candidates, decide, fit, receive, run_ingest
+
+READER = "simulated-reader"
+ROLES = (Role.TRAIN, Role.TRAIN, Role.TRAIN, Role.TEST, Role.REVIEW, Role.REVIEW)
+"""Roles of the demo's patients. One more archive stays in the inbox, to try the ingest page with."""
+FRAMES = 6
+CTCS = (12, 40)
+"""CTCs of each cartridge: as many as a whole cartridge of the paper's patients, on fewer frames."""
+LABELS_PER_CLASS = 150
+ERROR_RATE = 0.02
+"""Share of labels that the simulated reader gets wrong."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Where and how the cohort is made."""
+
+    settings: Settings
+    seed: int = 7
+
+    @property
+    def truth_dir(self) -> Path:
+        """Truth of the simulated cartridges; the desk never reads it."""
+        return self.settings.data_dir / "demo-truth"
+
+
+def build(demo: Demo, progress: Progress = silent) -> dict[str, Any]:
+    """Simulate, ingest, label, fit, score; returns what was made and how the classifier does on the test patient."""
+    settings = demo.settings
+    archives = _simulate(demo, progress)
+    with Store.open(settings.data_dir) as store:
+        jobs, networks = Jobs(settings.data_dir), Networks(settings)
+        ids = [_ingest(store, jobs, networks, path, i, progress) for i, path in enumerate(archives[: len(ROLES)])]
+        roles = dict(zip(ids, ROLES, strict=True))
+        rng = np.random.default_rng(demo.seed)
+        labelled = [i for i in ids if roles[i] in (Role.TRAIN, Role.TEST)]
+        n_labels = sum(_label(store, demo, cartridge_id, rng) for cartridge_id in labelled)
+        progress(0, 0, f"Fitting the classifier on {n_labels} labels")
+        models = settings.data_dir / "models"
+        model = fit(store, models, networks.embedder.id, reader=READER, session="demo")
+        reviewed = ids[-2]
+        n_read = _review(store, demo, reviewed, settings.threshold)
+        shown = {i: len(candidates(store, i, settings.threshold).query("group != 'cellsearch'")) for i in ids}
+    waiting = [path.name for path in archives[len(ROLES) :]]
+    return {
+        "cartridges": [{"cartridge_id": i, "role": roles[i], "candidates": shown[i]} for i in ids],
+        "labels": n_labels,
+        "reviewed": {"cartridge_id": reviewed, "decisions": n_read},
+        "model": model,
+        "in_inbox": waiting,
+    }
+
+
+def _simulate(demo: Demo, progress: Progress) -> list[Path]:
+    from ctc_core.simulate import simulate
+
+    inbox = demo.settings.inbox
+    paths = simulate(inbox, cartridges=len(ROLES) + 1, frames=FRAMES, seed=demo.seed, ctcs=CTCS, progress=progress)
+    demo.truth_dir.parent.mkdir(parents=True, exist_ok=True)
+    (inbox / "truth").rename(demo.truth_dir)
+    return paths
+
+
+def _ingest(store: Store, jobs: Jobs, networks: Networks, path: Path, index: int, progress: Progress) -> str:
+    job_id = jobs.create(path, f"demo-{index + 1:02d}", ROLES[index], READER)
+    run_ingest(jobs, job_id, networks, progress)
+    receive(store, jobs, job_id)
+    return str(jobs.state(job_id).result["cartridge_id"])
+
+
+def truth_of_cells(cells: pd.DataFrame, truth: pd.DataFrame) -> pd.Series:
+    """True class of each cell by position: True CTC, False anything else or nothing. Index as `cells`."""
+    is_ctc = pd.Series(False, index=cells.index)
+    for frame, rows in cells.groupby("frame"):
+        there = truth[truth.frame == frame]
+        pairs = match(rows[["y", "x"]].to_numpy(float), there[["y", "x"]].to_numpy(float), MATCH_UM)
+        for i, j in pairs:
+            is_ctc[rows.index[i]] = bool(there.is_ctc.iloc[j])
+    return is_ctc
+
+
+def _truth(demo: Demo, cartridge_id: str) -> pd.DataFrame:
+    truth = pd.read_parquet(demo.truth_dir / f"{cartridge_id}.parquet")
+    return truth[truth.ck_positive]
+
+
+def _label(store: Store, demo: Demo, cartridge_id: str, rng: np.random.Generator) -> int:
+    """Label up to `LABELS_PER_CLASS` cells of each class, a few of them wrongly."""
+    cells = store.cells(cartridge_id)
+    is_ctc = truth_of_cells(cells, _truth(demo, cartridge_id))
+    chosen = [
+        index
+        for value in (True, False)
+        for index in rng.permutation(np.flatnonzero(is_ctc == value))[:LABELS_PER_CLASS]
+    ]
+    wrong = rng.random(len(chosen)) < ERROR_RATE
+    decisions = [
+        _decision(
+            f"{demo.seed}-{cells.cell_id[i]}", cartridge_id, cells.cell_id[i], None, bool(is_ctc[i]) != bool(flip)
+        )
+        for i, flip in zip(chosen, wrong, strict=True)
+    ]
+    return len(decide(store, decisions))
+
+
+def _review(store: Store, demo: Demo, cartridge_id: str, threshold: float) -> int:
+    """Read one patient as a clinician would: every candidate and every event."""
+    table = candidates(store, cartridge_id, threshold)
+    is_ctc = truth_of_cells(table, _truth(demo, cartridge_id))
+    decisions = [
+        _decision(f"review-{row['candidate_id']}", cartridge_id, row["cell_id"], row["event_rid"], bool(truth))
+        for row, truth in zip(table.to_dict("records"), is_ctc, strict=True)
+    ]
+    return len(decide(store, decisions))
+
+
+def _decision(key: str, cartridge_id: str, cell_id: Any, event_rid: Any, is_ctc: bool) -> Decision:
+    """The same demo makes the same ids, so building it twice saves each decision once."""
+    label = Label.CTC if is_ctc else Label.NON_CTC
+    event = None if cell_id is not None else str(event_rid)
+    return Decision(f"demo-{cartridge_id}-{key}", cartridge_id, cell_id, event, label, READER, "demo")
+
+
+def archive_frames(path: Path) -> int:
+    """Number of frames of an archive, for a progress bar."""
+    return len(open_cartridge(path).frame_numbers)

@@ -1,0 +1,317 @@
+"""The verbs that pages and commands call: ingest, receive, fit, score, candidates, decide."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ctc_core import classify
+from ctc_core.cartridge import Grid
+from ctc_core.enumeration import Summary, candidate_table, event_ids, none_for_missing, summarise
+from ctc_core.errors import CTCError, ModelError, UserError
+from ctc_core.jobs import Job, Jobs, JobState
+from ctc_core.settings import Settings
+from ctc_core.store import Store
+from ctc_core.types import Decision, Progress, Role, silent
+
+if TYPE_CHECKING:
+    from ctc_core.encoder import Embedder
+    from ctc_core.segment import Segmenter
+
+
+PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Networks:
+    """The two networks of a process, loaded on first use and kept."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._segmenter: Segmenter | None = None
+        self._embedder: Embedder | None = None
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """StarDist as the settings name it."""
+        if self._segmenter is None:
+            from ctc_core.segment import Segmenter
+
+            self._segmenter = Segmenter.load(self.settings.segmenter, threads=self.settings.threads)
+        return self._segmenter
+
+    @property
+    def embedder(self) -> Embedder:
+        """XCiT as the settings name it."""
+        if self._embedder is None:
+            from ctc_core.encoder import Embedder
+
+            self._embedder = Embedder.load(self.settings.encoder, threads=self.settings.threads)
+        return self._embedder
+
+
+# ---- inbox -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InboxItem:
+    """Something in the inbox that may be an archive."""
+
+    path: Path
+    name: str
+    kind: str
+    """`folder` or `zip`."""
+    known: bool
+    """A cartridge of this name is in the store."""
+
+
+def inbox(folder: Path, store: Store) -> list[InboxItem]:
+    """Folders and zip files of the inbox, by name. The folder is made when it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    known = set(store.cartridges().cartridge_id)
+    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and not path.is_symlink()]
+    folders = [InboxItem(path, path.name, "folder", path.name in known) for path in found if path.is_dir()]
+    zips = [InboxItem(p, p.name, "zip", p.stem in known) for p in found if p.is_file() and p.suffix.lower() == ".zip"]
+    return sorted(folders + zips, key=lambda item: item.name)
+
+
+# ---- ingest: the worker's half and the store owner's half ------------------------------------------------------------
+
+
+def check_submission(store: Store, path: Path, pseudonym: str, role: Role) -> None:
+    """Refuse before hours of computing what the store would refuse after them.
+
+    Raises:
+        UserError: the patient has another role, the pseudonym is none, or a cartridge of this name is in the store.
+    """
+    patients = store.patients().set_index("pseudonym").role
+    if pseudonym in patients.index and patients[pseudonym] != role:
+        message = (
+            f"{pseudonym}: this patient has the role '{patients[pseudonym]}', and a patient has only one. "
+            "Choose that role, or another pseudonym."
+        )
+        raise UserError(message)
+    if not PSEUDONYM.fullmatch(pseudonym):
+        message = (
+            f"{pseudonym!r}: not a pseudonym. Use up to 64 letters, digits, dots, dashes and underscores; no name."
+        )
+        raise UserError(message)
+    name = path.stem if path.suffix.lower() == ".zip" else path.name
+    if name in set(store.cartridges().cartridge_id):
+        message = f"{name}: this cartridge is in the store already. Nothing needs to be done."
+        raise UserError(message)
+
+
+def run_ingest(jobs: Jobs, job_id: str, networks: Networks, progress: Progress = silent) -> None:
+    """Compute one job to its bundle; how it ended stands in its state. Needs no store."""
+
+    def work(job: Job, folder: Path, report: Progress) -> dict[str, Any]:
+        def both(done: int, total: int, note: str) -> None:
+            report(done, total, note)
+            progress(done, total, note)
+
+        return _ingest(job, folder, networks, both)
+
+    jobs.run(job_id, work)
+
+
+def _ingest(job: Job, folder: Path, networks: Networks, progress: Progress) -> dict[str, Any]:
+    from ctc_core.cartridge import open_cartridge
+    from ctc_core.pipeline import ingest
+
+    unpacked = folder / "unpacked"
+    try:
+        progress(0, 0, "Reading the archive's structure")
+        cartridge = open_cartridge(Path(job.path), unpack_to=unpacked)
+        progress(0, len(cartridge.frame_numbers), "Loading the networks")
+        return ingest(
+            cartridge,
+            folder,
+            networks.segmenter,
+            networks.embedder,
+            pseudonym=job.pseudonym,
+            role=job.role,
+            progress=progress,
+        )
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def receive(store: Store, jobs: Jobs, job_id: str) -> None:
+    """Import the bundle of a finished job in one transaction and score its cells; a refusal is written to the job."""
+    status = jobs.status_of(job_id)
+    bundle = jobs.folder / job_id / "bundle"
+    try:
+        store.add_patient(status.job.pseudonym, status.job.role, reader=status.job.reader, session=job_id)
+        cartridge_id = store.add_bundle(bundle, reader=status.job.reader, session=job_id)
+        _score_if_possible(store, cartridge_id)
+    except CTCError as error:
+        jobs.set_state(job_id, JobState("refused", message=str(error)))
+        return
+    last = status.state
+    jobs.set_state(job_id, JobState("imported", last.done, last.total, result=last.result))
+
+
+def _score_if_possible(store: Store, cartridge_id: str) -> None:
+    """Score a new cartridge when there is a classifier for its encoder; without one it waits for the next fit."""
+    active = store.active_model("classifier")
+    if active is None:
+        return
+    classifier = classify.load(active.folder)
+    if classifier.encoder_id in set(store.cartridges().set_index("cartridge_id").encoder_id[[cartridge_id]]):
+        score(store, [cartridge_id])
+
+
+# ---- classifier ------------------------------------------------------------------------------------------------------
+
+
+def fit(store: Store, models_dir: Path, encoder_id: str, *, reader: str, session: str) -> dict[str, Any]:
+    """Fit on all training labels, measure on the test patients, activate, and score every cartridge of that encoder.
+
+    Returns:
+        model_id, encoder_id, n_ctc, n_other, test (scores or None), scored (cartridge ids).
+
+    Raises:
+        NotEnoughLabels: too few labels of training patients.
+    """
+    pool = store.training_pool(encoder_id)
+    classifier = classify.fit(pool.vectors, pool.labels, pool.cell_ids, encoder_id=encoder_id)
+    held = store.evaluation_pool(encoder_id)
+    test = classify.evaluate(classifier.probabilities(held.vectors), held.labels)
+    folder = classify.save(classifier, models_dir / classifier.id)
+    measured = {"n_ctc": classifier.n_ctc, "n_other": classifier.n_other, "test": asdict(test) if test else None}
+    parameters = {"encoder_id": encoder_id, **measured}
+    store.add_model(classifier.id, "classifier", folder, parameters, reader=reader, session=session)
+    store.activate_model(classifier.id, reader=reader, session=session, reason="fitted on all training labels")
+    cartridges = store.cartridges()
+    scored = score(store, list(cartridges.cartridge_id[cartridges.encoder_id == encoder_id]))
+    return {"model_id": classifier.id, **parameters, "scored": list(scored)}
+
+
+def score(store: Store, cartridge_ids: list[str]) -> dict[str, int]:
+    """P(CTC) of all cells of some cartridges by the active classifier; number of cells by cartridge.
+
+    Raises:
+        ModelError: there is no active classifier, or it was fitted on another encoder's vectors.
+    """
+    active = store.active_model("classifier")
+    if active is None:
+        message = "No classifier is active. Label cells of training patients, then run: python -m ctc_core fit."
+        raise ModelError(message)
+    classifier = classify.load(active.folder)
+    return {cartridge_id: _score(store, classifier, cartridge_id) for cartridge_id in cartridge_ids}
+
+
+def _score(store: Store, classifier: classify.Classifier, cartridge_id: str) -> int:
+    cell_ids, vectors = store.vectors(cartridge_id, classifier.encoder_id)
+    n_cells = len(store.cells(cartridge_id))
+    if len(cell_ids) != n_cells:
+        message = (
+            f"{cartridge_id}: {n_cells} cells, but {len(cell_ids)} vectors of the encoder {classifier.encoder_id} "
+            "that the active classifier needs. Ingest the cartridge again with this encoder, or fit for its encoder."
+        )
+        raise ModelError(message)
+    store.save_predictions(classifier.id, cell_ids, classifier.probabilities(vectors))
+    return n_cells
+
+
+# ---- review ----------------------------------------------------------------------------------------------------------
+
+
+def candidates(store: Store, cartridge_id: str, threshold: float) -> pd.DataFrame:
+    """Candidates of the classifier and CellSearch's events of one cartridge, with what was decided about them.
+
+    Columns of `enumeration.candidate_table` plus label and reader (None: undecided) and event_crop_index.
+
+    Raises:
+        UserError: there is no such cartridge.
+    """
+    grid = cartridge_grid(store, cartridge_id)
+    cells = _on_cartridge(_scored_cells(store, cartridge_id), grid)
+    events = _on_cartridge(_event_centres(store.events(cartridge_id)), grid)
+    table = candidate_table(cells, events, threshold)
+    return _with_decisions(store, cartridge_id, table)
+
+
+def cartridge_grid(store: Store, cartridge_id: str) -> Grid:
+    """Grid of a cartridge in the store."""
+    rows = store.cartridges().query("cartridge_id == @cartridge_id")
+    if rows.empty:
+        message = f"{cartridge_id}: no such cartridge in the store. Ingest its archive first."
+        raise UserError(message)
+    row = rows.iloc[0]
+    return Grid(int(row.rows), int(row.cols), int(row.width), int(row.height), bool(row.bottom_up))
+
+
+def _scored_cells(store: Store, cartridge_id: str) -> pd.DataFrame:
+    cells = store.cells(cartridge_id).rename(columns={"probability": "segmentation_probability"})
+    active = store.active_model("classifier")
+    if active is None:
+        return cells.assign(probability=np.nan)
+    predicted = store.predictions(cartridge_id, active.model_id)[["cell_id", "probability"]]
+    return cells.merge(predicted, on="cell_id", how="left", validate="one_to_one")
+
+
+def _event_centres(events: pd.DataFrame) -> pd.DataFrame:
+    kept = events[["rid", "frame", "assigned", "crop_index"]]
+    return kept.assign(y=(events.y0 + events.y1) / 2, x=(events.x0 + events.x1) / 2)
+
+
+def _on_cartridge(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Add cartridge coordinates, in which neighbouring frames touch."""
+    places = np.array([grid.position(int(frame)) for frame in table.frame], float).reshape(-1, 2)
+    return table.assign(
+        cartridge_y=table.y.to_numpy(float) + grid.height * places[:, 0],
+        cartridge_x=table.x.to_numpy(float) + grid.width * places[:, 1],
+    )
+
+
+def _with_decisions(store: Store, cartridge_id: str, table: pd.DataFrame) -> pd.DataFrame:
+    labels = store.current_labels(cartridge_id).rename(columns={"cell_id": "candidate_id"})
+    reviews = store.current_reviews(cartridge_id)
+    reviews = reviews.assign(candidate_id=event_ids(reviews.rid))
+    columns = ["candidate_id", "label", "reader"]
+    decided = pd.concat([labels[columns], reviews[columns]], ignore_index=True)
+    merged = table.merge(decided, on="candidate_id", how="left", validate="one_to_one")
+    return none_for_missing(merged, "label", "reader")
+
+
+def candidate_crops(store: Store, cartridge_id: str, table: pd.DataFrame) -> list[bytes]:
+    """Crop of each row of `table`: 3 * 48 * 48 bytes, DAPI, CK, CD45; of the event where there is no cell."""
+    cells, events = store.crops(cartridge_id), store.event_crops(cartridge_id)
+    return [
+        (cells if cell_id is not None else events)[int(index)].tobytes()
+        for cell_id, index in zip(table.cell_id, table.crop_index, strict=True)
+    ]
+
+
+def summary(store: Store, cartridge_id: str, table: pd.DataFrame) -> Summary:
+    """Counts and predictive values of one cartridge as far as it has been read."""
+    return summarise(table, store.events(cartridge_id))
+
+
+def decide(store: Store, decisions: list[Decision]) -> tuple[str, ...]:
+    """Save decisions; returns the ids of those that were read back from the store. Others have to be sent again."""
+    return store.decide(decisions) if decisions else ()
+
+
+__all__ = [
+    "InboxItem",
+    "Networks",
+    "Settings",
+    "candidate_crops",
+    "candidates",
+    "cartridge_grid",
+    "decide",
+    "fit",
+    "inbox",
+    "receive",
+    "run_ingest",
+    "score",
+    "summary",
+]
