@@ -1,0 +1,44 @@
+"""The router: page setup, who is signed in, and the list of pages. Runs before every page, on every rerun."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from ctc_core.ui.desk import open_desk
+from ctc_core.ui.messages import FOOTER, explained, plain
+from ctc_core.ui.session import sign_in
+
+st.set_page_config(page_title="CTC review desk", page_icon=Path("ctc_core/ui/icon.png"), layout="wide")
+
+PAGES = {
+    "": [st.Page("pages/start/home.py", title="Start", default=True, visibility="hidden")],
+    "Review": [
+        st.Page(
+            "pages/review/candidates.py",
+            title="Candidates",
+            url_path="candidates",
+            icon=":material/biotech:",
+            help="One patient's candidate cells and CellSearch's events side by side; decide by keyboard.",
+        ),
+    ],
+    "Cartridges": [
+        st.Page(
+            "pages/cartridges/ingest.py",
+            title="Ingest",
+            url_path="ingest",
+            icon=":material/move_to_inbox:",
+            help="Read a CellSearch cartridge from the inbox folder and watch it being processed.",
+        ),
+    ],
+}
+
+page = st.navigation(PAGES)
+with explained():
+    desk = open_desk()
+    user = sign_in(desk.settings)
+    with st.sidebar:
+        st.caption(f"Single-user mode. Decisions are stored under the name {user.name}.")
+        st.caption(FOOTER)
+    for problem in desk.store.problems:
+        st.warning(plain(problem), icon=":material/warning:")
+    page.run()

@@ -1,0 +1,85 @@
+"""What the server process owns, once for all browser tabs: the store, the jobs, the worker it started."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import streamlit as st
+
+from ctc_core import workflows
+from ctc_core.jobs import Jobs
+from ctc_core.settings import Settings
+from ctc_core.store import Store
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+"""How often finished jobs are looked for."""
+WORKER_AGAIN_S = 20.0
+"""A worker that ended while there is work is started again after this long (one that finds another ends at once)."""
+
+
+class Desk:
+    """Owner of the data folder. Imports what the worker has finished; starts it when there is something to compute."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = Store.open(settings.data_dir)
+        self.jobs = Jobs(settings.data_dir)
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._worker_started = -WORKER_AGAIN_S
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._look_after_jobs, name="look-after-jobs", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)  # Streamlit releases cached resources when they are cleared, not when it ends
+
+    def close(self) -> None:
+        """Stop the worker (its job resumes later) and let others have the data folder. Harmless when already closed."""
+        atexit.unregister(self.close)
+        self._closing.set()
+        self._thread.join()
+        if self._worker is not None and self._worker.poll() is None:
+            self._worker.terminate()
+            self._worker.wait()
+        self.store.close()
+
+    def _look_after_jobs(self) -> None:
+        while not self._closing.wait(LOOK_EVERY_S):
+            try:
+                self.look_after_jobs()
+            except Exception:  # one failed import must not end the thread that makes the next
+                log.exception("looking after the jobs failed; trying again")
+
+    def look_after_jobs(self) -> None:
+        """Import every finished job, and see that somebody computes the waiting ones."""
+        for job_id in self.jobs.in_state("finished"):
+            workflows.receive(self.store, self.jobs, job_id)
+        if self.jobs.in_state("queued", "running"):
+            self._keep_worker()
+
+    def _keep_worker(self) -> None:
+        """Start a worker unless ours runs. Where another one serves this data folder, the new one ends by itself."""
+        if self._worker is not None and self._worker.poll() is None:
+            return
+        if time.monotonic() - self._worker_started < WORKER_AGAIN_S:
+            return
+        self._worker_started = time.monotonic()
+        command = [sys.executable, "-m", "ctc_core", "--data", str(self.settings.data_dir), "worker"]
+        self._worker = subprocess.Popen([*command, "--parent", str(os.getpid())], stdin=subprocess.DEVNULL)
+
+
+@st.cache_resource(show_spinner="Opening the store", on_release=Desk.close)
+def open_desk() -> Desk:
+    """The desk of this server process.
+
+    Raises:
+        StoreBusy: another process owns the data folder.
+        JournalError: the journal was edited or cut.
+    """
+    return Desk(Settings())
