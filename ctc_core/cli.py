@@ -5,23 +5,22 @@ Exit code 0; 2 for a mistake the user can mend (a sentence, no traceback); 1 for
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ctc_core.cli_models import encoder_app, segmenter_app
+from ctc_core.console import Session, fail, global_first, progress, show
 from ctc_core.errors import CTCError, StoreBusy, UserError
 from ctc_core.settings import Settings
 from ctc_core.types import Role
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-segmenter_app = typer.Typer(no_args_is_help=True, help="Train and measure the segmentation network.")
-encoder_app = typer.Typer(no_args_is_help=True, help="Train and measure the encoder.")
 app.add_typer(segmenter_app, name="segmenter")
 app.add_typer(encoder_app, name="encoder")
 
@@ -29,41 +28,15 @@ IMPORT_TIMEOUT = 600.0
 """Seconds that `ingest` waits for a running desk to import a finished bundle."""
 
 
-class _Session:
-    """What the global options set."""
-
-    settings = Settings()
-    as_json = False
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; global options may stand anywhere in the line."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(args=_global_first(given), standalone_mode=True)
+        app(args=global_first(given), standalone_mode=True)
     except UserError as error:
-        _fail(str(error), 2)
+        fail(str(error), 2)
     except CTCError as error:
-        _fail(str(error), 1)
-
-
-def _global_first(given: list[str]) -> list[str]:
-    """Move `--data DIR` and `--json` to the front, where typer expects what belongs to all commands."""
-    front, rest = [], []
-    words = iter(given)
-    for word in words:
-        if word == "--json" or word.startswith("--data="):
-            front.append(word)
-        elif word == "--data":
-            front += [word, next(words, "")]
-        else:
-            rest.append(word)
-    return front + rest
-
-
-def _fail(message: str, code: int) -> None:
-    typer.echo(message, err=True)
-    raise SystemExit(code)
+        fail(str(error), 1)
 
 
 @app.callback()
@@ -72,42 +45,8 @@ def _global(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value last on stdout.")] = False,
 ) -> None:
     """CTC review desk: from a CellSearch cartridge to reviewed candidates."""
-    _Session.settings = Settings(data_dir=data.resolve()) if data else Settings()
-    _Session.as_json = as_json
-
-
-def _print(value: Any) -> None:
-    if _Session.as_json:
-        typer.echo(json.dumps(value, default=str))
-        return
-    for line in _lines(value):
-        typer.echo(line)
-
-
-def _lines(value: Any, indent: str = "") -> list[str]:
-    """A result for the eye: one line for each entry."""
-    if isinstance(value, dict):
-        return [line for key, item in value.items() for line in _entry(str(key), item, indent)]
-    if isinstance(value, list):
-        return [indent + (_row(item) if isinstance(item, dict) else str(item)) for item in value]
-    return [indent + str(value)]
-
-
-def _entry(key: str, item: Any, indent: str) -> list[str]:
-    if isinstance(item, dict | list) and item:
-        return [f"{indent}{key}:", *_lines(item, indent + "  ")]
-    return [f"{indent}{key}: {item if item not in ({}, []) else 'none'}"]
-
-
-def _row(item: dict[str, Any]) -> str:
-    return "  ".join(f"{key}={value}" for key, value in item.items())
-
-
-def _progress(label: str) -> Callable[[int, int, str], None]:
-    def show(done: int, total: int, note: str) -> None:
-        typer.echo(f"{label}: {f'{done}/{total} ' if total else ''}{note}", err=True)
-
-    return show
+    Session.settings = Settings(data_dir=data.resolve()) if data else Settings()
+    Session.as_json = as_json
 
 
 # ---- demo, simulate, inspect -----------------------------------------------------------------------------------------
@@ -118,13 +57,13 @@ def demo(seed: Annotated[int, typer.Option(help="Seed of the simulated patients.
     """Build the demo cohort: simulate, ingest, label, fit, score."""
     from ctc_core.demo import Demo, build
 
-    store = _Session.settings.data_dir / "store.duckdb"
+    store = Session.settings.data_dir / "store.duckdb"
     if store.exists():
         message = f"{store}: there is a store already. Give another folder with --data, or remove this one."
         raise UserError(message)
     started = time.monotonic()
-    result = build(Demo(_Session.settings, seed), _progress("demo"))
-    _print({**result, "seconds": round(time.monotonic() - started, 1)})
+    result = build(Demo(Session.settings, seed), progress("demo"))
+    show({**result, "seconds": round(time.monotonic() - started, 1)})
 
 
 @app.command()
@@ -138,8 +77,8 @@ def simulate(
     """Write simulated cartridges with known truth."""
     from ctc_core.simulate import simulate as run
 
-    paths = run(out, cartridges=cartridges, frames=frames, seed=seed, variant=variant, progress=_progress("simulate"))
-    _print({"cartridges": [str(path) for path in paths], "truth": str(out / "truth")})
+    paths = run(out, cartridges=cartridges, frames=frames, seed=seed, variant=variant, progress=progress("simulate"))
+    show({"cartridges": [str(path) for path in paths], "truth": str(out / "truth")})
 
 
 @app.command()
@@ -147,7 +86,7 @@ def inspect(path: Annotated[Path, typer.Argument(help="An archive's folder.")]) 
     """Print the structure of an archive: no pixels, no patient fields."""
     from ctc_core.cartridge import describe
 
-    _print(describe(path))
+    show(describe(path))
 
 
 # ---- ingest and the networks -----------------------------------------------------------------------------------------
@@ -164,9 +103,9 @@ def ingest(
     from ctc_core.workflows import Networks
 
     _check_submissions(paths, patient, role)
-    jobs, networks = Jobs(_Session.settings.data_dir), Networks(_Session.settings)
+    jobs, networks = Jobs(Session.settings.data_dir), Networks(Session.settings)
     results = [_ingest_one(jobs, networks, path, patient, role) for path in paths]
-    _print(results[0] if len(results) == 1 else {"results": results})
+    show(results[0] if len(results) == 1 else {"results": results})
     if any(result["status"] == "refused" for result in results):
         raise typer.Exit(2)
 
@@ -186,8 +125,8 @@ def _check_submissions(paths: list[Path], patient: str, role: Role) -> None:
 def _ingest_one(jobs: Any, networks: Any, path: Path, patient: str, role: Role) -> dict[str, Any]:
     from ctc_core.workflows import run_ingest
 
-    job_id = jobs.create(path, patient, role, _Session.settings.reader)
-    run_ingest(jobs, job_id, networks, _progress(path.name))
+    job_id = jobs.create(path, patient, role, Session.settings.reader)
+    run_ingest(jobs, job_id, networks, progress(path.name))
     state = jobs.state(job_id)
     if state.state == "finished":
         _hand_over(jobs, job_id)
@@ -206,7 +145,7 @@ def _hand_over(jobs: Any, job_id: str) -> None:
     from ctc_core.workflows import receive
 
     try:
-        with Store.open(_Session.settings.data_dir) as store:
+        with Store.open(Session.settings.data_dir) as store:
             receive(store, jobs, job_id)
     except StoreBusy as busy:
         typer.echo(f"{busy} Waiting for it to import the cartridge.", err=True)
@@ -226,10 +165,10 @@ def segment(
     from ctc_core.pipeline import segment_archive
     from ctc_core.workflows import Networks
 
-    cells = segment_archive(path, Networks(_Session.settings).segmenter, _progress(path.name))
+    cells = segment_archive(path, Networks(Session.settings).segmenter, progress(path.name))
     columns = ["frame", "y", "x", "diameter_um", "area_um2", "polygon", "probability"]
     cells[columns].to_parquet(out)
-    _print({"cells": len(cells), "out": str(out)})
+    show({"cells": len(cells), "out": str(out)})
 
 
 @app.command()
@@ -244,42 +183,11 @@ def embed(
     from ctc_core.pipeline import load_crops
     from ctc_core.workflows import Networks
 
-    settings = _Session.settings.model_copy(update={"encoder": encoder or _Session.settings.encoder})
+    settings = Session.settings.model_copy(update={"encoder": encoder or Session.settings.encoder})
     embedder = Networks(settings).embedder
     vectors = embedder.embed(load_crops(crops))
     np.save(out, vectors, allow_pickle=False)
-    _print({"vectors": len(vectors), "encoder_id": embedder.id, "out": str(out)})
-
-
-@segmenter_app.command("train")
-def segmenter_train(
-    nuclei: Annotated[Path, typer.Argument(help="Labelled nuclei, .npz with image_<k> and mask_<k>.")],
-    out: Annotated[Path, typer.Argument(help="Model folder to write.")],
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    steps: Annotated[int, typer.Option(min=1)] = 4000,
-) -> None:
-    """Train StarDist on real nuclei and simulated frames; goes on from its checkpoint."""
-    from ctc_core.segment.train import Recipe, train
-
-    recipe, threads = Recipe(seed=seed, steps=steps), _Session.settings.threads
-    _print({"model": str(train(nuclei, out, recipe=recipe, threads=threads, progress=_progress("train")))})
-
-
-@segmenter_app.command("evaluate")
-def segmenter_evaluate(
-    name: Annotated[str | None, typer.Argument(help="Name or path of another segmenter.")] = None,
-    nuclei: Annotated[Path | None, typer.Option(help="Labelled nuclei, .npz; its held-back part is used.")] = None,
-    frames: Annotated[int, typer.Option(min=1, help="Simulated frames, each of another patient.")] = 30,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-) -> None:
-    """AP, F1 and share of cells found, with n and 95 % interval."""
-    from ctc_core.segment import Segmenter
-    from ctc_core.segment.evaluate import evaluate
-
-    settings = _Session.settings
-    segmenter = Segmenter.load(name or settings.segmenter, threads=settings.threads)
-    table = evaluate(segmenter, nuclei, seed=seed, frames=frames, progress=_progress("evaluate"))
-    _print({"segmenter_id": segmenter.id, "figures": table.round(4).to_dict("records")})
+    show({"vectors": len(vectors), "encoder_id": embedder.id, "out": str(out)})
 
 
 # ---- classifier and review -------------------------------------------------------------------------------------------
@@ -288,7 +196,7 @@ def segmenter_evaluate(
 def _store() -> Any:
     from ctc_core.store import Store
 
-    return Store.open(_Session.settings.data_dir)
+    return Store.open(Session.settings.data_dir)
 
 
 @app.command()
@@ -297,11 +205,11 @@ def fit() -> None:
     from ctc_core.models import model_folder, model_id
     from ctc_core.workflows import fit as run
 
-    settings = _Session.settings
+    settings = Session.settings
     encoder_id = model_id(model_folder(settings.encoder))
     with _store() as store:
         session = f"cli-{int(time.time())}"
-        _print(run(store, settings.data_dir / "models", encoder_id, reader=settings.reader, session=session))
+        show(run(store, settings.data_dir / "models", encoder_id, reader=settings.reader, session=session))
 
 
 @app.command()
@@ -310,7 +218,7 @@ def score(cartridges: Annotated[list[str] | None, typer.Argument(help="Default: 
     from ctc_core.workflows import score as run
 
     with _store() as store:
-        _print({"cells": run(store, cartridges or list(store.cartridges().cartridge_id))})
+        show({"cells": run(store, cartridges or list(store.cartridges().cartridge_id))})
 
 
 @app.command()
@@ -325,7 +233,7 @@ def candidates(
     with _store() as store:
         if store.active_model("classifier") is None:
             typer.echo("No classifier is active, so nothing is a candidate. Run: python -m ctc_core fit.", err=True)
-        _print(candidate_rows(run(store, cartridge, threshold or _Session.settings.threshold)))
+        show(candidate_rows(run(store, cartridge, threshold or Session.settings.threshold)))
 
 
 # ---- care ------------------------------------------------------------------------------------------------------------
@@ -338,7 +246,7 @@ def verify() -> None:
 
     with _store() as store:
         report = run(store)
-    _print({"ok": report.ok, **asdict(report)})
+    show({"ok": report.ok, **asdict(report)})
     if not report.ok:
         raise typer.Exit(1)
 
@@ -348,8 +256,8 @@ def doctor() -> None:
     """What this installation is: versions, settings, models, store, disk."""
     from ctc_core.doctor import examine
 
-    report = examine(_Session.settings)
-    _print(report)
+    report = examine(Session.settings)
+    show(report)
     if report["problems"]:
         raise typer.Exit(2)
 
@@ -359,6 +267,6 @@ def worker(parent: Annotated[int | None, typer.Option(hidden=True)] = None) -> N
     """Compute the queued jobs of this data folder until stopped. The desk starts one by itself."""
     from ctc_core.worker import log_to, main
 
-    log_to(_Session.settings.data_dir / "logs")
-    if not main(_Session.settings, parent=parent):
-        typer.echo(f"Another worker serves {_Session.settings.data_dir}.", err=True)
+    log_to(Session.settings.data_dir / "logs")
+    if not main(Session.settings, parent=parent):
+        typer.echo(f"Another worker serves {Session.settings.data_dir}.", err=True)

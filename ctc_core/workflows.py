@@ -71,13 +71,13 @@ class InboxItem:
 
 
 def inbox(folder: Path, store: Store) -> list[InboxItem]:
-    """Folders and zip files of the inbox, by name. The folder is made when it is missing."""
+    """Folders and zip files of the inbox, what is not in the store first. The folder is made when it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     known = set(store.cartridges().cartridge_id)
     found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and not path.is_symlink()]
     folders = [InboxItem(path, path.name, "folder", path.name in known) for path in found if path.is_dir()]
     zips = [InboxItem(p, p.name, "zip", p.stem in known) for p in found if p.is_file() and p.suffix.lower() == ".zip"]
-    return sorted(folders + zips, key=lambda item: item.name)
+    return sorted(folders + zips, key=lambda item: (item.known, item.name))
 
 
 # ---- ingest: the worker's half and the store owner's half ------------------------------------------------------------

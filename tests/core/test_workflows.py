@@ -197,4 +197,4 @@ def test_the_inbox_lists_folders_and_zips(store: Store, archive: Path) -> None:
         (archive.parent / name).write_text("")
     (archive.parent / "a").mkdir()
     items = [(item.name, item.kind, item.known) for item in workflows.inbox(archive.parent, store)]
-    assert items == [("171651.1.2", "folder", True), ("a", "folder", False), ("b.zip", "zip", False)]
+    assert items == [("a", "folder", False), ("b.zip", "zip", False), ("171651.1.2", "folder", True)]
