@@ -19,11 +19,12 @@ def segmenter_train(
     out: Annotated[Path, typer.Argument(help="Model folder to write.")],
     seed: Annotated[int, typer.Option(min=0)] = 0,
     steps: Annotated[int, typer.Option(min=1)] = 4000,
+    start: Annotated[str | None, typer.Option(help="Name or path of a segmenter to go on from.")] = None,
 ) -> None:
     """Train StarDist on real nuclei and simulated frames; goes on from its checkpoint."""
     from ctc_core.segment.train import Recipe, train
 
-    recipe, threads = Recipe(seed=seed, steps=steps), Session.settings.threads
+    recipe, threads = Recipe(seed=seed, steps=steps, start=start), Session.settings.threads
     show({"model": str(train(nuclei, out, recipe=recipe, threads=threads, progress=progress("train")))})
 
 
