@@ -1,0 +1,97 @@
+"""Crops in, vectors out. Importing this module does not import torch; the first `embed` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctc_core.encoder.sizes import check_input_px
+from ctc_core.errors import ModelError
+from ctc_core.models import load_config, model_folder, model_id
+from ctc_core.types import EMBEDDING_DIM
+
+if TYPE_CHECKING:
+    from ctc_core._torch import nn
+
+
+class Embedder:
+    """One encoder: its identity at once, its network when first needed.
+
+    Attributes:
+        id: `<name>-<12 hex digits of the weights' hash>`; vectors of different ids are never compared.
+        input_px: edge that crops are resized to.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+        """`folder`: a model folder; `threads`: of torch, for the whole process (0: all cores)."""
+        config = load_config(folder)
+        if config.get("kind") != "encoder":
+            message = f"{folder}: a {config.get('kind')}, not an encoder. Choose another model in the settings."
+            raise ModelError(message)
+        self.id = model_id(folder)
+        self.input_px = check_input_px(int(config["input_px"]))
+        self.folder, self.threads = folder, threads
+        self._network: nn.Module | None = None
+
+    @classmethod
+    def load(cls, name_or_path: str, *, threads: int = 0) -> Embedder:
+        """Encoder of models/ by name, or any by path.
+
+        Raises:
+            ModelError: there is none, it was changed, or it is no encoder.
+        """
+        return cls(model_folder(name_or_path), threads=threads)
+
+    def embed(self, crops: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
+        """(n, 3, 48, 48) uint8 DAPI/CK/CD45, stretched -> (n, 128) float32, not normalised to unit length.
+
+        Deterministic; the batch size changes the last digits only (other order of sums).
+
+        Raises:
+            ModelError: not such crops, or weights that do not fit the network.
+        """
+        if self._network is None:
+            self._network = load_network(self.folder)
+        return run_network(self._network, crops, input_px=self.input_px, batch=batch, threads=self.threads)
+
+
+def load_network(folder: Path) -> nn.Module:
+    """The folder's network with its weights, in eval mode. Verifies the hash.
+
+    Raises:
+        ModelError: changed, or not weights of this network.
+    """
+    import safetensors.torch
+
+    from ctc_core.encoder.network import build_network
+
+    config: dict[str, Any] = load_config(folder)
+    (name,) = config["sha256"]
+    network = build_network()
+    try:
+        network.load_state_dict(safetensors.torch.load_file(folder / name))
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        message = f"{folder / name}: not weights of {config.get('architecture')} ({error}). Train the encoder again."
+        raise ModelError(message) from error
+    return network.eval()
+
+
+def run_network(
+    network: nn.Module, crops: NDArray[np.uint8], *, input_px: int, batch: int = 256, threads: int = 0
+) -> NDArray[np.float32]:
+    """As `Embedder.embed`, with any network."""
+    from ctc_core._torch import torch
+    from ctc_core.encoder.preprocess import check_crops, to_input
+
+    check_crops(crops)
+    if threads:
+        torch.set_num_threads(threads)
+    vectors = np.empty((len(crops), EMBEDDING_DIM), dtype=np.float32)
+    with torch.inference_mode():
+        for start in range(0, len(crops), batch):
+            part = slice(start, start + batch)
+            vectors[part] = network(to_input(crops[part], input_px)).numpy()
+    return vectors
