@@ -5,14 +5,20 @@ torch its operators cannot be loaded, and `import torchvision` ends in `operator
 (pytorch#157648, vision#9077): it describes two operators to the compiler without asking whether they exist
 (`torchvision/_meta_registrations.py`). Declaring those two, without an implementation, is enough; nothing calls them.
 Where the two builds match, nothing is declared.
+
+OpenMP's threads are told to sleep when they wait. By default they spin, which takes the cores from whatever else
+computes: TensorFlow in the same process, or another program.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch is imported
 
 import torch
 from torch import nn

@@ -155,9 +155,12 @@ def _integer(record: Record, name: str) -> int | None:
     return int(record[name])
 
 
+NO_EVENTS = "the archive lists no CellSearch events, so CellSearch shows nothing and counts 0 here"
+
+
 def _event_notes(events: Sequence[Event]) -> tuple[str, ...]:
     counts = Counter(event.numselected for event in events)
-    notes = [] if events else ["no events"]
+    notes = [] if events else [NO_EVENTS]
     if counts[MARKER_POSITIVE]:
         notes.append(
             f"{counts[MARKER_POSITIVE]} of {len(events)} events have numselected 2: marker-positive, to be confirmed"

@@ -22,6 +22,8 @@ Research use only, not a medical device.
 {training}
 
 ## Figures (simulated)
+    python -m ctc_core encoder evaluate --seeds {seeds} --patients {labelled}
+
 F1 of CTC against everything else on simulated patients that were never trained on; PCA to 32 and an SVM, as in
 the product, fitted on the labels of other patients. Mean and 95 % interval (Student's t) over {seeds} seeds; each
 seed draws {labelled} patients that give labels ({cells_labelled} cells) and {tested} that are tested

@@ -8,6 +8,7 @@ import pytest
 
 from ctc_core.cartridge import VARIANTS, Grid, Quarantined, grid_for, open_cartridge
 from ctc_core.cartridge.dlm import delimiter, read_channels, read_events, read_table
+from ctc_core.cartridge.events import NO_EVENTS
 from ctc_core.cartridge.files import Unfit
 from ctc_core.errors import CartridgeError
 from ctc_core.types import Box, Event
@@ -72,7 +73,7 @@ def test_lines_of_another_length_are_set_aside(tmp_path: Path) -> None:
 
 def test_an_empty_table_of_cells_is_a_sample_without_events(tmp_path: Path) -> None:
     found = read_events(write_tables(tmp_path, []), GRID)
-    assert (found.events, found.notes) == ((), ("no events",))
+    assert (found.events, found.notes) == ((), (NO_EVENTS,))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_all_six_tables_are_needed(make) -> None:
     layout = VARIANTS["dlm-140"]
     grid = grid_for(140, width=4, height=3, xp=True)
     path = make(layout, grid=grid, events=[])
-    assert open_cartridge(path).notes == ("no events",)
+    assert open_cartridge(path).notes == (NO_EVENTS,)
     (path / "exper.dlm").unlink()
     with pytest.raises(CartridgeError, match=r"neither an XML file nor the six \.dlm tables"):
         open_cartridge(path)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctc_core.cartridge import Grid, Quarantined, parse_location
-from ctc_core.cartridge.events import EventList, events_from_xml
+from ctc_core.cartridge.events import NO_EVENTS, EventList, events_from_xml
 from ctc_core.cartridge.files import Unfit
 from ctc_core.cartridge.tables import format_location
 from ctc_core.types import Box, Event
@@ -157,4 +157,4 @@ def test_eventnum_stands_in_for_rid() -> None:
 
 
 def test_no_events_is_noted() -> None:
-    assert events_from_xml([], GRID) == EventList((), (), "assigned", ("no events",))
+    assert events_from_xml([], GRID) == EventList((), (), "assigned", (NO_EVENTS,))

@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from ctc_core.cartridge import VARIANTS, Grid, Layout, open_cartridge, restore
+from ctc_core.cartridge.events import NO_EVENTS
 from ctc_core.errors import CartridgeError, FrameError
 from ctc_core.types import Channel
 
@@ -180,7 +181,7 @@ def test_a_gap_is_named_where_only_the_count_gives_the_grid(make) -> None:
 
 def test_an_empty_events_element_is_a_legitimate_sample(make) -> None:
     cartridge = open_cartridge(rewrite(make(), "<events>.*</events>", "<events/>"))
-    assert (cartridge.events, cartridge.notes) == ((), ("no events",))
+    assert (cartridge.events, cartridge.notes) == ((), (NO_EVENTS,))
 
 
 def test_quarantined_events_are_listed_and_noted(make) -> None:

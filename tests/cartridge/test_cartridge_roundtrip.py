@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ctc_core.cartridge import VARIANTS, Cartridge, Grid, Layout, grid_for, open_cartridge, restore, stretch, tiff
+from ctc_core.cartridge.events import NO_EVENTS
 from ctc_core.errors import SettingsError
 from ctc_core.types import Box, Channel, Event
 
@@ -104,7 +105,7 @@ def test_files_lie_where_the_form_says(make, tmp_path: Path) -> None:
 
 def test_one_frame_is_a_cartridge(make) -> None:
     cartridge = open_cartridge(make(grid=Grid(1, 1, 16, 12), events=[]))
-    assert (cartridge.grid, cartridge.notes) == (Grid(1, 1, 16, 12), ("no events",))
+    assert (cartridge.grid, cartridge.notes) == (Grid(1, 1, 16, 12), (NO_EVENTS,))
     assert cartridge.read(1).stretched.shape == (4, 12, 16)
 
 
