@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,18 +143,31 @@ def _ingest(job: Job, folder: Path, networks: Networks, progress: Progress) -> d
 
 
 def receive(store: Store, jobs: Jobs, job_id: str) -> None:
-    """Import the bundle of a finished job in one transaction and score its cells; a refusal is written to the job."""
-    status = jobs.status_of(job_id)
-    bundle = jobs.folder / job_id / "bundle"
+    """Import the bundle of a finished job in one transaction, then score its cells.
+
+    A bundle that the store refuses is written to the job as `refused`. Scores can be made again at any time, so trouble
+    with them is a message of an imported job. Calling this again after a crash in the middle does what is left.
+    """
+    last = jobs.state(job_id)
     try:
-        store.add_patient(status.job.pseudonym, status.job.role, reader=status.job.reader, session=job_id)
-        cartridge_id = store.add_bundle(bundle, reader=status.job.reader, session=job_id)
-        _score_if_possible(store, cartridge_id)
+        cartridge_id = _import(store, jobs, job_id)
     except CTCError as error:
         jobs.set_state(job_id, JobState("refused", message=str(error)))
         return
-    last = status.state
-    jobs.set_state(job_id, JobState("imported", last.done, last.total, result=last.result))
+    jobs.set_state(job_id, replace(last, state="imported"))
+    try:
+        _score_if_possible(store, cartridge_id)
+    except CTCError as error:
+        jobs.set_state(job_id, replace(last, state="imported", message=f"Not scored. {error}"))
+
+
+def _import(store: Store, jobs: Jobs, job_id: str) -> str:
+    job, bundle = jobs.job(job_id), jobs.folder / job_id / "bundle"
+    cartridge_id = str(jobs.state(job_id).result.get("cartridge_id"))
+    if not bundle.exists() and cartridge_id in set(store.cartridges().cartridge_id):
+        return cartridge_id
+    store.add_patient(job.pseudonym, job.role, reader=job.reader, session=job_id)
+    return store.add_bundle(bundle, reader=job.reader, session=job_id)
 
 
 def _score_if_possible(store: Store, cartridge_id: str) -> None:

@@ -150,6 +150,8 @@ def test_a_classifier_of_another_encoder_is_refused(trained: Store, archive: Pat
     workflows.run_ingest(jobs, job_id, networks)  # type: ignore[arg-type]
     workflows.receive(trained, jobs, job_id)
     assert jobs.state(job_id).state == "imported"
+    workflows.receive(trained, jobs, job_id)  # once more, as after a crash between import and its note
+    assert (jobs.state(job_id).state, jobs.state(job_id).message) == ("imported", "")
     with pytest.raises(ModelError, match="6 cells, but 0 vectors of the encoder projection-1"):
         workflows.score(trained, ["171651.1.2"])
 
