@@ -184,8 +184,6 @@ class Summary:
     confirmed: int
     """CTCs confirmed by this desk's readers, each cell once."""
     undecided: int
-    expected: float
-    """Confirmed plus the sum of P(CTC) of undecided candidates."""
 
 
 def summarise(table: pd.DataFrame, events: pd.DataFrame) -> Summary:
@@ -193,7 +191,6 @@ def summarise(table: pd.DataFrame, events: pd.DataFrame) -> Summary:
     ctc = table.label == Label.CTC.value
     decided = table.label.notna()
     model = table.group != "cellsearch"
-    waiting = table.probability[model & ~decided]
     n_assigned = int(events.assigned.sum())
     return Summary(
         model_shown=int(model.sum()),
@@ -204,5 +201,4 @@ def summarise(table: pd.DataFrame, events: pd.DataFrame) -> Summary:
         cellsearch_confirmed=int((ctc & table.event_rid.notna()).sum()),
         confirmed=int(ctc.sum()),
         undecided=int((~decided).sum()),
-        expected=float(ctc.sum() + waiting.sum()),
     )

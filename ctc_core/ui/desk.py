@@ -35,6 +35,7 @@ class Desk:
         self._worker: subprocess.Popen[bytes] | None = None
         self._worker_started = -WORKER_AGAIN_S
         self._closing = threading.Event()
+        self._looking = threading.Lock()
         self._thread = threading.Thread(target=self._look_after_jobs, name="look-after-jobs", daemon=True)
         self._thread.start()
         atexit.register(self.close)  # Streamlit releases cached resources when they are cleared, not when it ends
@@ -57,9 +58,10 @@ class Desk:
                 log.exception("looking after the jobs failed; trying again")
 
     def look_after_jobs(self) -> None:
-        """Import every finished job, and see that somebody computes the waiting ones."""
-        for job_id in self.jobs.in_state("finished"):
-            workflows.receive(self.store, self.jobs, job_id)
+        """Import every finished job, once, and see that somebody computes the waiting ones."""
+        with self._looking:
+            for job_id in self.jobs.in_state("finished"):
+                workflows.receive(self.store, self.jobs, job_id)
         if self.jobs.in_state("queued", "running"):
             self._keep_worker()
 

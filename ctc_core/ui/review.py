@@ -16,7 +16,7 @@ from ctc_core.ui.messages import interval, plain
 GROUP_NAMES = {"all": "All", "agreed": "Agreed", "model": "Model only", "cellsearch": "CellSearch only"}
 
 
-EXPECTED = "Confirmed CTCs plus the sum of P(CTC) of the undecided candidates."
+SHARED = "Confirmed CTCs that are in CellSearch's gallery, too; the others were found by this desk only."
 THEIR_COUNT = "CTCs assigned by the CellSearch operator. Never changed here."
 OUR_PPV = "Confirmed CTCs among our candidates that are decided, with 95 % Wilson interval."
 THEIR_PPV = "CTCs assigned by the operator among all events shown, with 95 % Wilson interval."
@@ -58,7 +58,7 @@ def show_summary(summary: Summary) -> None:
     figures = [
         ("Confirmed CTCs", f"{summary.confirmed}", "by readers of this desk", "Each cell counts once."),
         ("Undecided", f"{summary.undecided}", "candidates and events", "Cells without a decision."),
-        ("Expected CTCs", f"{summary.expected:.1f}", "if all are read", EXPECTED),
+        ("Shown by CellSearch", f"{summary.cellsearch_confirmed}", "of the confirmed CTCs", SHARED),
         ("CellSearch's count", f"{summary.cellsearch_assigned}", events, THEIR_COUNT),
         ("PPV of our candidates", ours, ours_interval, OUR_PPV),
         ("PPV of CellSearch", theirs, theirs_interval, THEIR_PPV),

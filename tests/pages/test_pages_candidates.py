@@ -36,7 +36,7 @@ def test_counts_of_an_unread_cartridge(open_app: OpenApp, small_store: Callable[
     assert figures(at) == {
         "Confirmed CTCs": ("0", "by readers of this desk"),
         "Undecided": ("32", "candidates and events"),
-        "Expected CTCs": ("18.7", "if all are read"),
+        "Shown by CellSearch": ("0", "of the confirmed CTCs"),
         "CellSearch's count": ("5", "of 10 events shown"),
         "PPV of our candidates": ("–", "nothing decided yet"),
         "PPV of CellSearch": ("0.50", "95 % CI 0.24 to 0.76, n = 10"),
