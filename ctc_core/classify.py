@@ -29,7 +29,7 @@ TRUSTED = ("sklearn.calibration._CalibratedClassifier", "sklearn.calibration._Si
 
 @dataclass(frozen=True)
 class Parameters:
-    """The paper's classifier; see method.md's table in the README for where each value comes from."""
+    """The paper's classifier: scikit-learn's default SVM on 32 principal components. Folds and seed are ours."""
 
     components: int = 32
     C: float = 1.0

@@ -100,7 +100,7 @@ def ingest(
 ) -> None:
     """Read archives into the store. Where the desk runs, it imports what was computed here."""
     from ctc_core.jobs import Jobs
-    from ctc_core.workflows import Networks
+    from ctc_core.networks import Networks
 
     _check_submissions(paths, patient, role)
     jobs, networks = Jobs(Session.settings.data_dir), Networks(Session.settings)
@@ -162,8 +162,8 @@ def segment(
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
 ) -> None:
     """Find the cells of an archive without a store."""
+    from ctc_core.networks import Networks
     from ctc_core.pipeline import segment_archive
-    from ctc_core.workflows import Networks
 
     cells = segment_archive(path, Networks(Session.settings).segmenter, progress(path.name))
     columns = ["frame", "y", "x", "diameter_um", "area_um2", "polygon", "probability"]
@@ -180,8 +180,8 @@ def embed(
     """Embed crops."""
     import numpy as np
 
+    from ctc_core.networks import Networks
     from ctc_core.pipeline import load_crops
-    from ctc_core.workflows import Networks
 
     settings = Session.settings.model_copy(update={"encoder": encoder or Session.settings.encoder})
     embedder = Networks(settings).embedder

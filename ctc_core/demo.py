@@ -12,10 +12,11 @@ import pandas as pd
 from ctc_core.cartridge import open_cartridge
 from ctc_core.enumeration import MATCH_UM, match
 from ctc_core.jobs import Jobs
+from ctc_core.networks import Networks
 from ctc_core.settings import Settings
 from ctc_core.store import Store
 from ctc_core.types import Decision, Label, Progress, Role, silent
-from ctc_core.workflows import Networks, candidates, decide, fit, receive, run_ingest
+from ctc_core.workflows import candidates, decide, fit, receive, run_ingest
 
 READER = "simulated-reader"
 ROLES = (Role.TRAIN, Role.TRAIN, Role.TRAIN, Role.TEST, Role.REVIEW, Role.REVIEW)

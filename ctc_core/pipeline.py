@@ -6,13 +6,10 @@ networks or from other files are thrown away. Memory holds one frame and the mea
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +19,7 @@ from numpy.typing import NDArray
 
 from ctc_core.cartridge import Cartridge, open_cartridge
 from ctc_core.errors import FrameError, UserError
+from ctc_core.parts import Part, Parts, fingerprint
 from ctc_core.segment import FindsCells, crop, drop_duplicates, segment_frame
 from ctc_core.store import write_bundle
 from ctc_core.types import CROP_PX, EMBEDDING_DIM, Event, Frame, Progress
@@ -36,18 +34,6 @@ class Embeds(Protocol):
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Vectors (n, 128) of crops (n, 3, 48, 48)."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one frame gave."""
-
-    frame: int
-    status: str
-    """`read` or `quarantined`."""
-    reason: str
-    flags: tuple[str, ...]
-    n_cells: int
 
 
 def ingest(
@@ -66,7 +52,7 @@ def ingest(
         Cancelled: from `progress`; the parts stay.
     """
     started = time.monotonic()
-    parts = _Parts(folder / "parts", cartridge, segmenter.id, embedder.id)
+    parts = Parts(folder / "parts", cartridge, segmenter.id, embedder.id)
     for number in cartridge.frame_numbers:
         done = number - cartridge.frame_numbers.start
         progress(done, len(cartridge.frame_numbers), f"Frame {number}")
@@ -147,55 +133,7 @@ def _event_crops(frame: Frame, events: list[Event]) -> NDArray[np.uint8]:
     return crop(frame, centres)
 
 
-class _Parts:
-    """The finished frames of one job."""
-
-    def __init__(self, folder: Path, cartridge: Cartridge, segmenter_id: str, encoder_id: str) -> None:
-        self.folder = folder
-        inputs = json.dumps([_fingerprint(cartridge), segmenter_id, encoder_id])
-        mark = folder / "inputs.json"
-        if not mark.exists() or mark.read_text() != inputs:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            mark.write_text(inputs)
-
-    def path(self, number: int, name: str) -> Path:
-        return self.folder / f"{number:03d}.{name}"
-
-    def has(self, number: int) -> bool:
-        return self.path(number, "json").exists()
-
-    def add(self, number: int, part: Part, cells: pd.DataFrame, arrays: dict[str, NDArray[Any]]) -> None:
-        """Write one frame; the JSON file comes last, by renaming, and makes the part complete."""
-        cells.to_parquet(self.path(number, "parquet"))
-        for name, array in arrays.items():
-            np.save(self.path(number, f"{name}.npy"), array, allow_pickle=False)
-        partial = self.path(number, "partial")
-        partial.write_text(json.dumps(part.__dict__))
-        partial.replace(self.path(number, "json"))
-
-    def read(self, number: int) -> Part:
-        values = json.loads(self.path(number, "json").read_text())
-        return Part(**{**values, "flags": tuple(values["flags"])})
-
-    def cells(self, number: int) -> pd.DataFrame:
-        return pd.read_parquet(self.path(number, "parquet"))
-
-    def array(self, number: int, name: str) -> NDArray[Any]:
-        values: NDArray[Any] = np.load(self.path(number, f"{name}.npy"), allow_pickle=False)
-        return values
-
-    def remove(self) -> None:
-        shutil.rmtree(self.folder)
-
-
-def _fingerprint(cartridge: Cartridge) -> str:
-    """Hash of the names, sizes and times of the archive's frames: cheap, and different when a file was replaced."""
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in cartridge.files]
-    return hashlib.sha256(json.dumps(stats).encode()).hexdigest()
-
-
-def _all_cells(cartridge: Cartridge, parts: _Parts) -> pd.DataFrame:
+def _all_cells(cartridge: Cartridge, parts: Parts) -> pd.DataFrame:
     """The cells of all frames, each physical cell once, with `part_row` (its row in the frame's arrays) and ids."""
     tables = [parts.cells(n).assign(part_row=lambda t: np.arange(len(t))) for n in cartridge.frame_numbers]
     found = [table for table in tables if len(table)]
@@ -233,7 +171,7 @@ def _outcome(cartridge: Cartridge, parts: list[Part], n_cells: int, seconds: flo
 def _write(
     cartridge: Cartridge,
     folder: Path,
-    parts: _Parts,
+    parts: Parts,
     found: list[Part],
     cells: pd.DataFrame,
     identity: dict[str, object],
@@ -254,7 +192,7 @@ def _write(
         "cells": cells.drop(columns="part_row"),
     }
     shutil.rmtree(folder / "bundle", ignore_errors=True)
-    inputs = {"archive": _fingerprint(cartridge)}
+    inputs = {"archive": fingerprint(cartridge)}
     write_bundle(folder / "bundle", kind="cartridge", parameters=identity, inputs=inputs, tables=tables, arrays=arrays)
 
 
@@ -289,7 +227,7 @@ def _event_table(cartridge: Cartridge) -> pd.DataFrame:
     return table.assign(part_row=table.groupby("frame").cumcount(), crop_index=np.arange(len(table)))
 
 
-def _gather(parts: _Parts, table: pd.DataFrame, name: str, path: Path) -> Path:
+def _gather(parts: Parts, table: pd.DataFrame, name: str, path: Path) -> Path:
     """Collect the rows of `table` from the parts into one .npy file, in the order of `crop_index`, frame by frame."""
     shape, dtype = _row_type(name)
     target = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(len(table), *shape))

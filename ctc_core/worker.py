@@ -47,7 +47,8 @@ def _claim(descriptor: int) -> bool:
 
 def serve(jobs: Jobs, settings: Settings) -> None:
     """Run queued jobs one after the other."""
-    from ctc_core.workflows import Networks, run_ingest
+    from ctc_core.networks import Networks
+    from ctc_core.workflows import run_ingest
 
     networks = Networks(settings)
     jobs.runner = lambda job_id: run_ingest(jobs, job_id, networks)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,44 +15,9 @@ from ctc_core.cartridge import Grid
 from ctc_core.enumeration import Summary, candidate_table, event_ids, none_for_missing, summarise
 from ctc_core.errors import CTCError, ModelError, UserError
 from ctc_core.jobs import Job, Jobs, JobState
-from ctc_core.settings import Settings
-from ctc_core.store import Store
+from ctc_core.networks import Networks
+from ctc_core.store import NAME, Store
 from ctc_core.types import Decision, Progress, Role, silent
-
-if TYPE_CHECKING:
-    from ctc_core.encoder import Embedder
-    from ctc_core.segment import Segmenter
-
-
-PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-class Networks:
-    """The two networks of a process, loaded on first use and kept."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._segmenter: Segmenter | None = None
-        self._embedder: Embedder | None = None
-
-    @property
-    def segmenter(self) -> Segmenter:
-        """StarDist as the settings name it."""
-        if self._segmenter is None:
-            from ctc_core.segment import Segmenter
-
-            self._segmenter = Segmenter.load(self.settings.segmenter, threads=self.settings.threads)
-        return self._segmenter
-
-    @property
-    def embedder(self) -> Embedder:
-        """XCiT as the settings name it."""
-        if self._embedder is None:
-            from ctc_core.encoder import Embedder
-
-            self._embedder = Embedder.load(self.settings.encoder, threads=self.settings.threads)
-        return self._embedder
-
 
 # ---- inbox -----------------------------------------------------------------------------------------------------------
 
@@ -96,7 +60,7 @@ def check_submission(store: Store, path: Path, pseudonym: str, role: Role) -> No
             "Choose that role, or another pseudonym."
         )
         raise UserError(message)
-    if not PSEUDONYM.fullmatch(pseudonym):
+    if not NAME.fullmatch(pseudonym):
         message = (
             f"{pseudonym!r}: not a pseudonym. Use up to 64 letters, digits, dots, dashes and underscores; no name."
         )
@@ -311,20 +275,3 @@ def summary(store: Store, cartridge_id: str, table: pd.DataFrame) -> Summary:
 def decide(store: Store, decisions: list[Decision]) -> tuple[str, ...]:
     """Save decisions; returns the ids of those that were read back from the store. Others have to be sent again."""
     return store.decide(decisions) if decisions else ()
-
-
-__all__ = [
-    "InboxItem",
-    "Networks",
-    "Settings",
-    "candidate_crops",
-    "candidates",
-    "cartridge_grid",
-    "decide",
-    "fit",
-    "inbox",
-    "receive",
-    "run_ingest",
-    "score",
-    "summary",
-]

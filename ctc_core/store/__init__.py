@@ -5,6 +5,7 @@ bundles.
 """
 
 from ctc_core.store.bundle import Bundle, BundleManifest, read_bundle, write_bundle
+from ctc_core.store.cartridge_bundle import NAME
 from ctc_core.store.journal import Draft, Entry, Journal
 from ctc_core.store.provenance import code_version
 from ctc_core.store.store import Store
@@ -12,6 +13,7 @@ from ctc_core.store.values import ModelRecord, TrainingPool
 from ctc_core.store.verify import Report, verify
 
 __all__ = [
+    "NAME",
     "Bundle",
     "BundleManifest",
     "Draft",

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ctc_core import workflows
 from ctc_core.cartridge import VARIANTS
 from ctc_core.cli import main
 from ctc_core.store import Store
@@ -27,7 +26,7 @@ class FakeNetworks:
 
 @pytest.fixture(autouse=True)
 def networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workflows, "Networks", FakeNetworks)
+    monkeypatch.setattr("ctc_core.networks.Networks", FakeNetworks)
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""The two networks of a process, loaded when they are first needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ctc_core.settings import Settings
+
+if TYPE_CHECKING:
+    from ctc_core.encoder import Embedder
+    from ctc_core.segment import Segmenter
+
+
+class Networks:
+    """The two networks of a process, loaded on first use and kept."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._segmenter: Segmenter | None = None
+        self._embedder: Embedder | None = None
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """StarDist as the settings name it."""
+        if self._segmenter is None:
+            from ctc_core.segment import Segmenter
+
+            self._segmenter = Segmenter.load(self.settings.segmenter, threads=self.settings.threads)
+        return self._segmenter
+
+    @property
+    def embedder(self) -> Embedder:
+        """XCiT as the settings name it."""
+        if self._embedder is None:
+            from ctc_core.encoder import Embedder
+
+            self._embedder = Embedder.load(self.settings.encoder, threads=self.settings.threads)
+        return self._embedder
