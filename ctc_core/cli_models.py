@@ -36,13 +36,15 @@ def segmenter_evaluate(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """AP, F1 and share of cells found, with n and 95 % interval."""
+    from ctc_core.enumeration import none_for_missing
     from ctc_core.segment import Segmenter
     from ctc_core.segment.evaluate import evaluate
 
     settings = Session.settings
     segmenter = Segmenter.load(name or settings.segmenter, threads=settings.threads)
     table = evaluate(segmenter, nuclei, seed=seed, frames=frames, progress=progress("evaluate"))
-    show({"segmenter_id": segmenter.id, "figures": table.round(4).to_dict("records")})
+    figures = none_for_missing(table.round(4), "low", "high").to_dict("records")
+    show({"segmenter_id": segmenter.id, "figures": figures})
 
 
 @encoder_app.command("train")

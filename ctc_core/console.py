@@ -41,7 +41,7 @@ def fail(message: str, code: int) -> None:
 def show(value: Any) -> None:
     """Print a result: one JSON value with `--json`, lines for the eye without."""
     if Session.as_json:
-        typer.echo(json.dumps(value, default=str))
+        typer.echo(json.dumps(value, default=str, allow_nan=False))
         return
     for line in _lines(value):
         typer.echo(line)

@@ -90,6 +90,9 @@ def _neighbour_groups(edges: list[tuple[int, int]], n_cells: int) -> list[tuple[
     return [(sorted(rows), sorted(columns)) for rows, columns in groups.values()]
 
 
+EVENT_PREFIX = "event:"
+"""Begins the candidate_id of a CellSearch event that no cell matches; a colon never occurs in a cell_id."""
+
 GROUPS = ("agreed", "model", "cellsearch")
 """Proposed by both, by the classifier only, shown by CellSearch only."""
 
@@ -124,8 +127,8 @@ def candidate_table(cells: pd.DataFrame, events: pd.DataFrame, threshold: float)
 
 
 def event_ids(rids: pd.Series) -> pd.Series:
-    """Names of events that no cell matches; a colon never occurs in a cell_id."""
-    return "event:" + rids.astype(str)
+    """candidate_id of events that no cell matches."""
+    return EVENT_PREFIX + rids.astype(str)
 
 
 def _concat(table: pd.DataFrame, alone: pd.DataFrame) -> pd.DataFrame:

@@ -44,6 +44,21 @@ def make_archive(folder: Path, cartridge_id: str, layout: Layout | None = None) 
     return write_cartridge(folder, cartridge_id, scenes, EVENTS, GRID, layout=layout)
 
 
+OUTCOME = {
+    "status": "accepted",
+    "cartridge_id": "171651.1.2",
+    "frames_read": 4,
+    "frames_quarantined": [],
+    "events": 3,
+    "assigned": 2,
+    "events_quarantined": [],
+    "flags": [],
+    "notes": [],
+    "cells": 6,
+}
+"""What ingesting the archive must report, apart from the seconds."""
+
+
 @dataclass
 class ThresholdSegmenter:
     """Finds bright blobs; polygons are circles of equal area."""

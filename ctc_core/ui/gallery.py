@@ -18,15 +18,13 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
+from ctc_core.enumeration import EVENT_PREFIX
 from ctc_core.errors import CTCError, StoreError, UserError
 from ctc_core.types import Decision, Label
 from ctc_core.ui.session import User
 
 Save = Callable[[Sequence[Decision]], Sequence[str]]
 """Saves decisions and returns the ids that were read back from the store afterwards."""
-
-EVENT = "event:"
-"""Prefix of the candidate_id of a CellSearch event that no cell matches (`enumeration.event_ids`)."""
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +151,7 @@ def _save_one(decision: Decision, save: Save, replies: Replies) -> None:
         replies.add(save([decision]))
         replies.trouble = ""
     except (UserError, StoreError) as error:
-        replies.refuse(decision.id, decision.cell_id or f"{EVENT}{decision.event_rid}", str(error))
+        replies.refuse(decision.id, decision.cell_id or f"{EVENT_PREFIX}{decision.event_rid}", str(error))
     except CTCError as error:
         log.exception("decision %s was not saved", decision.id)
         replies.trouble = str(error)
@@ -162,7 +160,7 @@ def _save_one(decision: Decision, save: Save, replies: Replies) -> None:
 def decision_from(entry: dict[str, Any], user: User) -> Decision:
     """The browser's words as a decision of the signed-in person; raises KeyError, TypeError or ValueError."""
     candidate = entry["candidate_id"]
-    event = candidate.removeprefix(EVENT) if candidate.startswith(EVENT) else None
+    event = candidate.removeprefix(EVENT_PREFIX) if candidate.startswith(EVENT_PREFIX) else None
     return Decision(
         id=entry["id"],
         cartridge_id=entry["cartridge_id"],

@@ -14,7 +14,7 @@ from ctc_core.cartridge import VARIANTS
 from ctc_core.cli import main
 from ctc_core.store import Store
 from ctc_core.types import Decision, Label
-from tests.support import ProjectingEmbedder, ThresholdSegmenter, make_archive
+from tests.support import OUTCOME, ProjectingEmbedder, ThresholdSegmenter, make_archive
 
 
 class FakeNetworks:
@@ -47,18 +47,7 @@ def run(capsys: pytest.CaptureFixture[str], data: Path, *words: str, code: int =
 def test_ingest_prints_the_contract(capsys: pytest.CaptureFixture[str], data: Path, archive: Path) -> None:
     result = run(capsys, data, "ingest", str(archive), "--patient", "p-1", "--role", "train")
     assert result.pop("seconds") >= 0
-    assert result == {
-        "status": "accepted",
-        "cartridge_id": "171651.1.2",
-        "frames_read": 4,
-        "frames_quarantined": [],
-        "events": 3,
-        "assigned": 2,
-        "events_quarantined": [],
-        "flags": [],
-        "notes": [],
-        "cells": 6,
-    }
+    assert result == OUTCOME
     assert not list((data / "jobs").glob("*/parts"))
 
 

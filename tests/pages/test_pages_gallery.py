@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from ctc_core import workflows
-from ctc_core.enumeration import event_ids
+from ctc_core.enumeration import EVENT_PREFIX, event_ids
 from ctc_core.errors import JournalError
 from ctc_core.settings import ROOT
 from ctc_core.store import Store
 from ctc_core.types import Decision, Label
-from ctc_core.ui.gallery import EVENT, FILM, ROWS, Replies, arrow, save_batch
+from ctc_core.ui.gallery import FILM, ROWS, Replies, arrow, save_batch
 from ctc_core.ui.review import pictures
 from ctc_core.ui.session import User
 from tests.small_store import CARTRIDGE
@@ -49,7 +49,7 @@ def labels(store: Store) -> dict[str, tuple[str, str]]:
 
 def test_cells_and_events_are_saved_under_the_signed_in_reader(store: Store) -> None:
     cell = store.cells(CARTRIDGE).cell_id[0]
-    replies = save(store, [sent("a", cell, "ctc"), sent("b", f"{EVENT}r9", "artifact")])
+    replies = save(store, [sent("a", cell, "ctc"), sent("b", f"{EVENT_PREFIX}r9", "artifact")])
     assert replies == Replies(saved={"a": None, "b": None})
     assert labels(store) == {cell: ("ctc", "anna")}
     reviews = store.current_reviews(CARTRIDGE)
@@ -131,4 +131,4 @@ def test_browser_and_store_know_the_same_labels() -> None:
 
 
 def test_events_are_named_as_the_enumeration_names_them() -> None:
-    assert list(event_ids(pd.Series(["7"]))) == [f"{EVENT}7"]
+    assert list(event_ids(pd.Series(["7"]))) == [f"{EVENT_PREFIX}7"]
