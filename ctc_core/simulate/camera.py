@@ -1,7 +1,8 @@
 """What the camera makes of light: photon and read noise, column stripes, 12 bits.
 
-Interline CCD of 1.4 megapixels and 6.45 um (Sony ICX285 class): full well about 18,000 electrons on 4,095 grey
-levels, that is 4.4 electrons per level, read noise about 8 electrons.
+Photon noise grows with the root of the light, read noise does not, sensitivity differs by a fixed share (Janesick 2007,
+Photon Transfer, SPIE). The camera's model is not published; assumed is an interline CCD of 1.4 megapixels and 6.45 um:
+full well 18,000 electrons on 4,095 grey levels, that is 4.4 electrons per level, read noise 8 electrons.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ ELECTRONS_PER_LEVEL = 4.4
 READ_NOISE_LEVELS = 8 / ELECTRONS_PER_LEVEL
 
 FRAME_WIDTH = 1384
+
+ROW_SHARE = 0.35
+"""How far rows differ from each other, relative to columns (assumed: rows show in published crops, fainter)."""
 
 
 @lru_cache(maxsize=8)
@@ -41,12 +45,16 @@ def column_gain(seed: int, width: int = FRAME_WIDTH) -> NDArray[np.float32]:
 
 
 def expose(light: NDArray[np.float32], stripes: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint16]:
-    """12-bit page(s) (..., h, w) of the expected grey levels `light`; columns offset by `stripes` (w,)."""
+    """12-bit page(s) (..., h, w) of the expected grey levels `light`; columns offset by `stripes` (w,), rows by less.
+
+    Rows get a new offset in every exposure, columns keep theirs.
+    """
     variance = np.maximum(light, 0) * np.float32(1 / ELECTRONS_PER_LEVEL) + np.float32(READ_NOISE_LEVELS**2)
     noise = rng.standard_normal(light.shape, dtype=np.float32)
     noise *= np.sqrt(variance, out=variance)
     noise += light
     noise += stripes
+    noise += np.float32(ROW_SHARE * stripes.std()) * rng.standard_normal((*light.shape[:-1], 1), dtype=np.float32)
     return np.rint(np.clip(noise, 0, WHITE, out=noise), out=noise).astype(np.uint16)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ctc_core.cartridge import Grid
 from ctc_core.simulate.objects import CK, DAPI, Item, paint
-from ctc_core.simulate.patient import FULL_CARTRIDGE, Patient
+from ctc_core.simulate.patient import FULL_CARTRIDGE, LOW_CTCS, Patient
 from ctc_core.simulate.population import FRAME_AREA
 from ctc_core.types import Box, Event
 
@@ -36,16 +36,20 @@ class Shown:
     object_id: int
 
 
-def show(patient: Patient, items: Sequence[Item], grid: Grid, rng: np.random.Generator) -> list[Shown]:
+def show(
+    patient: Patient, items: Sequence[Item], grid: Grid, rng: np.random.Generator, *, share: float | None = None
+) -> list[Shown]:
     """Events of a cartridge in frame order, boxes in frame pixels; `object_id` is the position in `items`.
 
     CTCs are shown unless they are dim. Of the other objects as many are shown as the patient's PPV demands, those with
-    bright CK first. Raises nothing; an empty cartridge has no events.
+    bright CK first. share: of the false events of a full cartridge that are due here; None: the share of its frames or
+    of the patient's CTCs that are here, whichever is larger. Raises nothing; an empty cartridge has no events.
     """
     inside = [i for i, item in enumerate(items) if _on(item, grid)]
     tumour = [i for i in inside if items[i].is_ctc]
     found = [i for i in tumour if rng.random() < _detection(items[i], patient)]
-    others = _false_events(patient, items, inside, len(tumour), grid, rng)
+    due = patient.false_events * (_share(patient, len(tumour), grid) if share is None else share)
+    others = _false_events(due, items, inside, rng)
     chosen = sorted(found + others, key=lambda i: (_frame(items[i], grid), items[i].y, items[i].x))
     return [
         Shown(_event(str(number), items[i], grid, assigned=_assigned(patient, items[i], rng)), i)
@@ -63,15 +67,16 @@ def _detection(item: Item, patient: Patient) -> float:
     return 0.98 / (1 + signal**-4)
 
 
-def _false_events(
-    patient: Patient, items: Sequence[Item], inside: Sequence[int], ctcs: int, grid: Grid, rng: np.random.Generator
-) -> list[int]:
-    """Non-CTCs that are shown: their number keeps the patient's PPV, brightness decides which."""
+def _share(patient: Patient, ctcs: int, grid: Grid) -> float:
     frames = grid.frames * grid.height * grid.width / FRAME_AREA
-    share = max(ctcs / patient.ctcs, frames / FULL_CARTRIDGE)
+    return max(ctcs / max(patient.ctcs, LOW_CTCS), frames / FULL_CARTRIDGE)
+
+
+def _false_events(due: float, items: Sequence[Item], inside: Sequence[int], rng: np.random.Generator) -> list[int]:
+    """About `due` non-CTCs that are shown; brightness decides which."""
     candidates = np.array([i for i in inside if not items[i].is_ctc and items[i].levels[DAPI] > 0], dtype=int)
     candidates = np.union1d(candidates, _beside_nuclei(items, inside)).astype(int)
-    wanted = min(int(rng.poisson(patient.false_events * share)), len(candidates))
+    wanted = min(int(rng.poisson(due)), len(candidates))
     if wanted == 0:
         return []
     weights = np.array([min(items[i].levels[CK], 4000.0) for i in candidates])

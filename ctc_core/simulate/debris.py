@@ -1,6 +1,6 @@
 """How objects come about that are no cells: debris, clots of dye, points, bright debris, smears and fibres.
 
-No published measurements are known to us; sizes and levels were chosen until crops looked like real ones.
+No published measurements are known to us; sizes and levels are assumed, chosen until crops looked like published ones.
 """
 
 from __future__ import annotations
@@ -12,23 +12,29 @@ from ctc_core.simulate.patient import Patient
 
 
 def debris(patient: Patient, place: Place, rng: Rng) -> Item:
-    """CK without nucleus: vesicles, membrane shreds, dye aggregates."""
+    """CK without nucleus: vesicles, membrane shreds, dye aggregates; two thirds with a trace of DNA."""
     look = choose({"vesicle": 0.55, "shred": 0.3, "aggregate": 0.15}, rng)
     um, ck, texture, roughness, stretch = {
         "vesicle": (4.6, 260, "even", 0.05, 0.15),
-        "shred": (6.5, 220, "spots", 0.16, 0.6),
+        "shred": (6.5, 320, "spots", 0.16, 0.6),
         "aggregate": (4.0, 1800, "solid", 0.10, 0.3),
     }[look]
     stains = 90.0 if rng.random() < 0.12 else 0.0
+    dna = 160.0 if rng.random() < 0.65 else 0.0
+    diameter = min(max(lognormal(um, 0.38, rng), 2.2), 18.0)
     return Item(
         kind="debris",
         phenotype=look,
         is_ctc=False,
         y=place[0],
         x=place[1],
-        diameter_um=min(max(lognormal(um, 0.38, rng), 2.2), 18.0),
-        levels=draws.levels(patient, rng, marker=40 if look == "aggregate" else 15, ck=ck, cd45=stains, spread=0.75),
+        diameter_um=diameter,
+        levels=draws.levels(
+            patient, rng, dapi=dna, marker=40 if look == "aggregate" else 15, ck=ck, cd45=stains, spread=0.75
+        ),
         texture=texture,
+        nucleus="round" if dna else "none",
+        nucleus_um=diameter * rng.uniform(0.4, 1.0) if dna else 0.0,
         elongation=1 + abs(rng.normal(0, stretch)),
         roughness=roughness,
         leak=patient.leak * rng.uniform(0.1, 0.6),
@@ -56,7 +62,7 @@ def dye_aggregate(patient: Patient, place: Place, rng: Rng) -> Item:
 
 def point(patient: Patient, place: Place, rng: Rng) -> Item:
     """A tiny DAPI signal with a tiny CK signal beside or on it: a fragment, smaller than CellSearch's 4 um."""
-    diameter = min(max(lognormal(2.8, 0.22, rng), 1.8), 4.4)
+    diameter = min(max(lognormal(2.1, 0.25, rng), 1.4), 4.4)
     return Item(
         kind="point",
         phenotype="fragment",
@@ -64,7 +70,7 @@ def point(patient: Patient, place: Place, rng: Rng) -> Item:
         y=place[0],
         x=place[1],
         diameter_um=diameter,
-        levels=draws.levels(patient, rng, dapi=900, ck=1000, marker=10, spread=0.7),
+        levels=draws.levels(patient, rng, dapi=1400, ck=2000, marker=10, spread=0.7),
         texture="even",
         nucleus=choose({"round": 0.7, "fragments": 0.3}, rng),
         nucleus_um=diameter * rng.uniform(0.5, 1.15),
@@ -84,13 +90,13 @@ def bright_debris(patient: Patient, place: Place, rng: Rng) -> Item:
         y=place[0],
         x=place[1],
         diameter_um=min(max(lognormal(8.5, 0.3, rng), 4.0), 18.0),
-        levels=draws.levels(patient, rng, dapi=60 if rng.random() < 0.4 else 0, marker=60, ck=9000, spread=0.5),
+        levels=draws.levels(patient, rng, dapi=300 if rng.random() < 0.9 else 0, marker=60, ck=9000, spread=0.5),
         texture="solid",
         nucleus="round",
-        nucleus_um=5.0,
+        nucleus_um=rng.uniform(4.0, 8.0),
         elongation=1 + abs(rng.normal(0, 0.2)),
         roughness=0.06,
-        leak=max(patient.leak, 0.003) * rng.uniform(0.8, 2.2),
+        leak=max(patient.leak, 0.003) * rng.uniform(0.2, 0.8),
         defocus_px=draws.defocus(patient, rng),
         seed=draws.seed(rng),
     )
@@ -98,7 +104,7 @@ def bright_debris(patient: Patient, place: Place, rng: Rng) -> Item:
 
 def smear(patient: Patient, place: Place, rng: Rng) -> Item:
     """A torn cell or a fibre: one band of stain on all pages."""
-    fibre = rng.random() < 0.3
+    fibre = rng.random() < 0.2
     return Item(
         kind="smear",
         phenotype="fibre" if fibre else "smeared-cell",
@@ -106,10 +112,10 @@ def smear(patient: Patient, place: Place, rng: Rng) -> Item:
         y=place[0],
         x=place[1],
         diameter_um=min(max(lognormal(13.0 if fibre else 19.0, 0.25, rng), 8.0), 34.0),
-        levels=draws.levels(patient, rng, dapi=110, marker=150 if fibre else 40, ck=260, cd45=200, spread=0.8),
+        levels=draws.levels(patient, rng, dapi=50, marker=150 if fibre else 40, ck=170, cd45=280, spread=0.8),
         texture="thread",
-        elongation=rng.uniform(6, 16) if fibre else rng.uniform(2.0, 5.0),
+        elongation=rng.uniform(6, 16) if fibre else rng.uniform(1.8, 4.5),
         roughness=rng.uniform(0.03, 0.2),
-        defocus_px=draws.defocus(patient, rng) + 0.7,
+        defocus_px=draws.defocus(patient, rng) + (0.7 if fibre else 0.9),
         seed=draws.seed(rng),
     )

@@ -10,6 +10,11 @@ from ctc_core.simulate.objects import CD45, CK, DAPI, MARKER
 from ctc_core.simulate.patient import Patient
 
 Rng = np.random.Generator
+
+LEAST_CK = 60.0
+"""Typical CK level of the faintest object that is still found on the CK page, about ten times the camera's noise
+(assumed)."""
+
 Place = tuple[float, float]
 """(y, x) in cartridge pixels."""
 
@@ -39,18 +44,21 @@ def levels(
     cd45: float = 0,
     spread: float = 0.4,
 ) -> tuple[float, float, float, float]:
-    """Log-normal brightness around medians (grey values, average patient) times this patient's stain; 0 stays 0."""
+    """Log-normal brightness around medians (grey values, average patient) times this patient's stain; 0 stays 0.
+
+    CK is at least `LEAST_CK`: an object fainter than that has no crop.
+    """
 
     def one(page: int, median: float) -> float:
         return lognormal(median * patient.stain[page], spread, rng) if median else 0.0
 
-    return one(DAPI, dapi), one(MARKER, marker), one(CK, ck), one(CD45, cd45)
+    return one(DAPI, dapi), one(MARKER, marker), max(one(CK, ck), LEAST_CK) if ck else 0.0, one(CD45, cd45)
 
 
 def defocus(patient: Patient, rng: Rng) -> float:
     """Most objects are drawn to one focal plane by the magnet; a few float above it."""
     far = rng.exponential(1.6) if rng.random() < 0.06 else 0.0
-    return min(patient.defocus_px * abs(rng.normal(1, 0.35)) + far, 4.0)
+    return min(patient.defocus_px * rng.uniform(0, 1) + far, 4.0)
 
 
 def seed(rng: Rng) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ctc_core.simulate import optics
 from ctc_core.simulate.camera import WHITE
@@ -31,6 +32,15 @@ DIRECTIONS = np.stack([np.sin(ANGLES), np.cos(ANGLES)], axis=1)
 
 NUCLEUS_EDGE = 0.35
 """Nuclear stain (0..1) at which the edge of a nucleus is drawn."""
+
+CYTOPLASM_DAPI = 0.08
+"""DAPI in the cytoplasm, relative to the nucleus: dye bound to RNA, light from above and below (assumed)."""
+
+RAGGED = 0.25
+"""How far a torn cell's edge moves in and out, relative to its half width."""
+
+HOLLOW_LEAK = 0.25
+"""Share of shine-through that shows as a ring (assumed; one of the four published examples)."""
 
 GLARE_FROM = 3000
 """Grey levels above which the light scattered around an object is rendered."""
@@ -123,7 +133,14 @@ def _see(light: Field, item: Item, rng: np.random.Generator) -> None:
     if item.levels[CK] > GLARE_FROM:
         light[CK] += optics.glare(light[CK])
     if item.leak > 0:
-        light[CD45] += item.leak * light[CK] * mottle(light[CK].shape, 1.8, 0.3, rng)
+        light[CD45] += item.leak * _leaking(light[CK], rng)
+
+
+def _leaking(ck: Field, rng: np.random.Generator) -> Field:
+    """CK light that reaches the CD45 page: uneven, and now and then only from the cell's rim."""
+    if rng.random() < HOLLOW_LEAK:
+        ck = np.maximum(ck - 0.8 * ndimage.gaussian_filter(ck, 4.0), 0)
+    return np.asarray(ck * mottle(ck.shape, 2.2, 0.45, rng), dtype=np.float32)
 
 
 def _cell(item: Item, y: Field, x: Field, rng: np.random.Generator) -> _Light:
@@ -135,7 +152,7 @@ def _cell(item: Item, y: Field, x: Field, rng: np.random.Generator) -> _Light:
     mask = np.clip(edge - distance + 0.5, 0, 1)
     stain = nuclei(item.nucleus, item.nucleus_um, body, y, x, rng)
     light = np.zeros((PAGES, *mask.shape), dtype=np.float32)
-    light[DAPI] = item.levels[DAPI] * stain * mottle(mask.shape, 1.6, 0.16, rng)
+    light[DAPI] = item.levels[DAPI] * np.maximum(stain * mottle(mask.shape, 1.2, 0.25, rng), CYTOPLASM_DAPI * mask)
     light[MARKER] = item.levels[MARKER] * mask
     if item.ck_positive:
         light[CK] = item.levels[CK] * mask * ck_texture(item.texture, u, theta, stain, rng)
@@ -156,8 +173,10 @@ def _saturation_growth(item: Item) -> float:
 def _thread(item: Item, y: Field, x: Field, rng: np.random.Generator) -> _Light:
     band = draw_band(item.diameter_um, item.elongation, item.roughness, rng)
     depth = band.depth(y, x)
-    body = np.clip(depth + 0.5, 0, 1) * np.clip(0.45 + depth / (2 * float(np.median(band.widths))), 0, 1)
-    light = np.stack([level * body * mottle(depth.shape, 2.6, 0.25, rng) for level in item.levels])
+    half = np.float32(np.median(band.widths))
+    ragged = depth + RAGGED * half * (mottle(depth.shape, 3.0, 1.0, rng) - 1)
+    body = np.clip(ragged / (0.6 * half) + 0.2, 0, 1) * mottle(depth.shape, 5.0, 0.25, rng)
+    light = np.stack([level * body * mottle(depth.shape, 2.2, 0.25, rng) for level in item.levels])
     return light.astype(np.float32), depth > -0.5, band.outline()
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ctc_core.simulate.artefacts import OPEN, Chamber
 from ctc_core.simulate.cells import ctc, double, leukocyte, weak_leukocyte
 from ctc_core.simulate.debris import bright_debris, debris, dye_aggregate, point, smear
 from ctc_core.simulate.draws import Place, Rng, lognormal
@@ -31,21 +32,62 @@ MARGIN_PX = 40
 """Objects may lie this far outside the imaged area and still show in it."""
 
 
-def populate(patient: Patient, height: int, width: int, rng: Rng, *, ctcs: tuple[int, int] | None = None) -> list[Item]:
-    """All objects of an area of height x width px, origin at its upper left corner.
+UNDER_BUBBLE = 0.4
+"""Share of the objects under a bubble that stay; its surface pushes the others away (assumed, not verified)."""
 
-    ctcs: range (inclusive) of the number of CTCs; None: the patient's density, 16-143 per 175 full frames.
+MOST_DEFOCUS_PX = 5.0
+"""More blurred than this, nothing is seen of an object."""
+
+
+def populate(
+    patient: Patient,
+    height: int,
+    width: int,
+    rng: Rng,
+    *,
+    ctcs: tuple[int, int] | None = None,
+    origin: tuple[int, int] = (0, 0),
+    chamber: Chamber = OPEN,
+) -> list[Item]:
+    """All objects of an area of height x width px whose upper left corner lies at cartridge pixel `origin`.
+
+    ctcs: range (inclusive) of the number of CTCs; None: the patient's density (`patient.ctcs` per 175 full frames).
+    chamber: whose walls hold the objects, and which puts some of them out of focus.
     """
     frames = height * width / FRAME_AREA
-    items = _tumour_cells(patient, _ctc_count(patient, frames, ctcs, rng), height, width, rng)
-    wide = (height + 2 * MARGIN_PX) * (width + 2 * MARGIN_PX) / FRAME_AREA
+    count = _ctc_count(patient, frames, ctcs, rng)
+    area = Area(*origin, height, width)
+    return _settle(_tumour_cells(patient, count, area, chamber, rng) + _others(patient, area, rng), chamber)
+
+
+@dataclass(frozen=True)
+class Area:
+    """A rectangle of the cartridge: its upper left corner and its size, px."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def place(self, rng: Rng, margin: int = 0) -> Place:
+        """Anywhere within the area or up to `margin` px outside."""
+        y, x = rng.uniform(-margin, self.height + margin), rng.uniform(-margin, self.width + margin)
+        return float(y) + self.top, float(x) + self.left
+
+    def clamp(self, y: float, x: float) -> Place:
+        """The nearest place within the area."""
+        bottom, right = self.top + self.height - 1.0, self.left + self.width - 1.0
+        return min(max(y, float(self.top)), bottom), min(max(x, float(self.left)), right)
+
+
+def _others(patient: Patient, area: Area, rng: Rng) -> list[Item]:
+    """Everything but CTCs and their company."""
+    wide = (area.height + 2 * MARGIN_PX) * (area.width + 2 * MARGIN_PX) / FRAME_AREA
 
     def place() -> Place:
-        return (
-            float(rng.uniform(-MARGIN_PX, height + MARGIN_PX)),
-            float(rng.uniform(-MARGIN_PX, width + MARGIN_PX)),
-        )
+        return area.place(rng, MARGIN_PX)
 
+    items: list[Item] = []
     for kind, count in _counts(patient, wide, rng).items():
         if kind == "crowded":
             items += _crowds(patient, count, int(rng.poisson(patient.clumps * wide)), place, rng)
@@ -54,6 +96,21 @@ def populate(patient: Patient, height: int, width: int, rng: Rng, *, ctcs: tuple
     items += [leukocyte(patient, place(), rng) for _ in range(rng.poisson(patient.leukocytes * wide))]
     items += [dye_aggregate(patient, place(), rng) for _ in range(rng.poisson(patient.dye_aggregates * wide))]
     return items
+
+
+def _settle(items: list[Item], chamber: Chamber) -> list[Item]:
+    """The items as the chamber holds and blurs them; CTCs all stay."""
+    y, x = np.array([(item.y, item.x) for item in items]).reshape(-1, 2).T
+    held, free, blur = chamber.holds(y, x), ~chamber.under_bubble(y, x), chamber.defocus(y, x)
+    chance = np.array([item.seed % 1000 for item in items]) < 1000 * UNDER_BUBBLE
+    stays = held & (free | chance) | np.array([item.is_ctc for item in items], dtype=bool)
+    return [_blurred(items[i], float(blur[i])) for i in np.flatnonzero(stays).tolist()]
+
+
+def _blurred(item: Item, blur: float) -> Item:
+    if blur < 0.1:
+        return item
+    return replace(item, defocus_px=min(math.hypot(item.defocus_px, blur), MOST_DEFOCUS_PX))
 
 
 def _ctc_count(patient: Patient, frames: float, ctcs: tuple[int, int] | None, rng: Rng) -> int:
@@ -70,32 +127,38 @@ def _counts(patient: Patient, frames: float, rng: Rng) -> dict[str, int]:
 # ---- tumour cells ---------------------------------------------------------------------------------------------------
 
 
-def _tumour_cells(patient: Patient, count: int, height: int, width: int, rng: Rng) -> list[Item]:
+def _tumour_cells(patient: Patient, count: int, area: Area, chamber: Chamber, rng: Rng) -> list[Item]:
     """`count` CTCs, some of them side by side (clusters) or within a crowd of nuclei, whose leukocytes come along."""
     cells: list[Item] = []
     company: list[Item] = []
     phenotypes, shares = list(patient.ctc_shares), np.array(list(patient.ctc_shares.values()))
     while len(cells) < count:
         phenotype = str(rng.choice(phenotypes, p=shares / shares.sum()))
-        place = float(rng.uniform(0, height)), float(rng.uniform(0, width))
-        cell = ctc(patient, phenotype, place, rng)
+        cell = ctc(patient, phenotype, _within_walls(area, chamber, rng), rng)
         cells.append(cell)
         if phenotype == "cluster":
-            cells += _companions(patient, cell, min(int(rng.integers(1, 4)), count - len(cells)), height, width, rng)
+            cells += _companions(patient, cell, min(int(rng.integers(1, 4)), count - len(cells)), area, rng)
         if phenotype == "crowded":
-            company += crowd(patient, place, [cell], rng)
+            company += crowd(patient, (cell.y, cell.x), [cell], rng)
     return cells + company
 
 
-def _companions(patient: Patient, cell: Item, count: int, height: int, width: int, rng: Rng) -> list[Item]:
+def _within_walls(area: Area, chamber: Chamber, rng: Rng) -> Place:
+    for _ in range(100):
+        y, x = area.place(rng)
+        if not chamber.edges or chamber.holds(np.array([y]), np.array([x]))[0]:
+            break
+    return y, x
+
+
+def _companions(patient: Patient, cell: Item, count: int, area: Area, rng: Rng) -> list[Item]:
     """CTCs that touch `cell`, all within the area."""
     start, found = 2 * math.pi * rng.random(), []
     for k in range(count):
         other = ctc(patient, "cluster", (0.0, 0.0), rng)
         apart = 0.46 * (cell.diameter_um + other.diameter_um) / PIXEL_UM
         angle = start + 1.2 * k + rng.normal(0, 0.1)
-        y = min(max(cell.y + apart * math.sin(angle), 0.0), height - 1.0)
-        x = min(max(cell.x + apart * math.cos(angle), 0.0), width - 1.0)
+        y, x = area.clamp(cell.y + apart * math.sin(angle), cell.x + apart * math.cos(angle))
         found.append(replace(other, y=y, x=x))
     return found
 

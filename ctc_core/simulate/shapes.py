@@ -25,18 +25,20 @@ class Shape:
 
     def radius(self, theta: NDArray[np.floating]) -> NDArray[np.float32]:
         """Radius (px) in direction `theta`."""
-        turned = theta - np.float32(self.angle)
-        ellipse = self.major * self.minor / np.hypot(self.minor * np.cos(turned), self.major * np.sin(turned))
-        waves = np.float32(1)
-        for k, (wave, phase) in enumerate(zip(self.waves, self.phases, strict=True), start=2):
-            waves = waves + wave * np.cos(k * theta + phase)
+        direction = np.cos(theta) + np.complex64(1j) * np.sin(theta)  # its k-th power has the angle k theta: fast waves
+        turned = direction * np.complex64(np.exp(-1j * self.angle))
+        ellipse = self.major * self.minor / np.hypot(self.minor * turned.real, self.major * turned.imag)
+        waves, power = np.float32(1), direction
+        for factor in self.waves * np.exp(1j * self.phases):
+            power = power * direction
+            waves = waves + (power * np.complex64(factor)).real
         return np.asarray(ellipse * waves, dtype=np.float32)
 
 
 def draw_shape(diameter_um: float, elongation: float, roughness: float, rng: np.random.Generator) -> Shape:
     """A body with the area of a circle of `diameter_um`; `roughness`: relative height of the waves on its ellipse."""
     radius, stretch = diameter_um / 2 / PIXEL_UM, math.sqrt(elongation)
-    falling = np.array([1, 0.8, 0.6, 0.4], dtype=np.float32)
+    falling = np.array([1, 0.7, 0.45, 0.25], dtype=np.float32)
     waves = np.float32(roughness) * falling * rng.standard_normal(4, dtype=np.float32)
     phases = (2 * np.pi * rng.random(4)).astype(np.float32)
     return Shape(radius * stretch, radius / stretch, math.pi * rng.random(), np.clip(waves, -0.3, 0.3), phases)
@@ -70,8 +72,8 @@ class Lobe:
 
 ARRANGEMENT = {
     # kind: (least lobes, most lobes, distance from the middle, arc they lie on, size x sqrt(lobes))
-    "lobed": (2, 4, 0.52, 1.6 * math.pi, 1.0),
-    "kidney": (3, 3, 0.36, 0.8 * math.pi, 1.25),
+    "lobed": (2, 4, 0.46, 2.0 * math.pi, 1.0),
+    "kidney": (3, 3, 0.30, 0.8 * math.pi, 1.25),
     "fragments": (2, 5, 0.80, 2.0 * math.pi, 0.75),
 }
 """Neutrophil nuclei have 2-5 lobes, monocytes a kidney-shaped nucleus, lymphocytes a round one (textbook histology)."""
@@ -141,5 +143,5 @@ def draw_band(diameter_um: float, elongation: float, bend: float, rng: np.random
     steps = max(8, math.ceil(1.5 * length / width))
     turn = 2 * math.pi * rng.random() + np.cumsum(rng.normal(0, 30 / steps * bend, steps))
     spine = np.cumsum(np.stack([np.sin(turn), np.cos(turn)], axis=1), axis=0) * (length / steps)
-    swelling = np.cumsum(rng.normal(0, 0.6 / math.sqrt(steps), steps))
-    return Band(spine - spine.mean(axis=0), width * np.clip(1 + swelling, 0.5, 1.7))
+    swelling = np.cumsum(rng.normal(0, 0.9 / math.sqrt(steps), steps))
+    return Band(spine - spine.mean(axis=0), width * np.clip(1 + swelling, 0.4, 1.8))
