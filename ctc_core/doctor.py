@@ -23,7 +23,8 @@ MIN_FREE_GB = 5.0
 
 def examine(settings: Settings) -> dict[str, Any]:
     """Versions, settings, models, store and disk, with a sentence for each problem."""
-    models = {kind: _model(name) for kind, name in (("segmenter", settings.segmenter), ("encoder", settings.encoder))}
+    named = (("segmenter", settings.segmenter), ("encoder", settings.encoder))
+    models = {kind: _model(name, settings.data_dir) for kind, name in named}
     free = _free_gb(settings.data_dir)
     problems = [model["problem"] for model in models.values() if "problem" in model]
     if free < MIN_FREE_GB:
@@ -62,9 +63,9 @@ def _public(found: str) -> str:
     return found.split("+")[0]
 
 
-def _model(name: str) -> dict[str, Any]:
+def _model(name: str, data_dir: Path) -> dict[str, Any]:
     try:
-        folder = model_folder(name)
+        folder = model_folder(name, data_dir)
         return {"name": name, "id": model_id(folder), "kind": load_config(folder).get("kind")}
     except CTCError as error:
         return {"name": name, "problem": str(error)}

@@ -24,18 +24,23 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def model_folder(name_or_path: str) -> Path:
-    """Folder of a shipped model (by name) or of any other (by path).
+def places(data_dir: Path | None = None) -> tuple[Path, ...]:
+    """Folders that hold model folders: the shipped ones first, then those trained or imported in `data_dir`."""
+    return (SHIPPED,) if data_dir is None else (SHIPPED, data_dir / "models")
+
+
+def model_folder(name_or_path: str, data_dir: Path | None = None) -> Path:
+    """Folder of a model by name, shipped or in `data_dir`, or of any other by path.
 
     Raises:
         ModelError: there is no `config.json` in it.
     """
-    candidates = (SHIPPED / name_or_path, Path(name_or_path).expanduser())
-    for folder in candidates:
+    candidates = [place / name_or_path for place in places(data_dir)]
+    for folder in (*candidates, Path(name_or_path).expanduser()):
         if (folder / "config.json").is_file():
             return folder
-    names = ", ".join(sorted(path.parent.name for path in SHIPPED.glob("*/config.json"))) or "none"
-    message = f"{name_or_path}: no model of this name and no folder with a config.json. Shipped models: {names}."
+    names = sorted(path.parent.name for place in places(data_dir) for path in place.glob("[!.]*/config.json"))
+    message = f"{name_or_path}: no model of this name and no folder with a config.json. Models: {', '.join(names)}."
     raise ModelError(message)
 
 
@@ -46,20 +51,36 @@ def write_config(folder: Path, config: Mapping[str, Any], files: Sequence[str]) 
     (folder / "config.json").write_text(text + "\n")
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read `config.json` without looking at the weights.
+
+    Raises:
+        ModelError: it cannot be read, or does not say kind, name and the hashes of files in this folder.
+    """
+    path = folder / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_text())
+        kind, name, hashes = config["kind"], config["name"], config["sha256"]
+        texts = [kind, name, *hashes, *hashes.values()]
+        sound = len(hashes) > 0 and all(isinstance(text, str) for text in texts)
+        sound = sound and all(Path(file).name == file for file in hashes)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        message = f"{path}: not a model's config ({error}). Restore the folder from where it came."
+        raise ModelError(message) from error
+    if not sound:
+        message = f"{path}: not a model's config (kind, name or sha256). Restore the folder from where it came."
+        raise ModelError(message)
+    return config
+
+
 def load_config(folder: Path) -> dict[str, Any]:
     """Read `config.json` and verify every weight file against its hash.
 
     Raises:
         ModelError: not a config, a file is missing, or a file is not the one the config names.
     """
-    path = folder / "config.json"
-    try:
-        config: dict[str, Any] = json.loads(path.read_text())
-        hashes: dict[str, str] = config["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        message = f"{path}: not a model's config ({error}). Restore the folder from where it came."
-        raise ModelError(message) from error
-    for name, expected in hashes.items():
+    config = read_config(folder)
+    for name, expected in config["sha256"].items():
         _check(folder / name, expected)
     return config
 

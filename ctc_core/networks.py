@@ -34,5 +34,7 @@ class Networks:
         if self._embedder is None:
             from ctc_core.encoder import Embedder
 
-            self._embedder = Embedder.load(self.settings.encoder, threads=self.settings.threads)
+            self._embedder = Embedder.load(
+                self.settings.encoder, threads=self.settings.threads, data_dir=self.settings.data_dir
+            )
         return self._embedder

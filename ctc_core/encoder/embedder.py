@@ -32,18 +32,18 @@ class Embedder:
             message = f"{folder}: a {config.get('kind')}, not an encoder. Choose another model in the settings."
             raise ModelError(message)
         self.id = model_id(folder)
-        self.input_px = check_input_px(int(config["input_px"]))
+        self.input_px = check_input_px(int(config.get("input_px", 0)))
         self.folder, self.threads = folder, threads
         self._network: nn.Module | None = None
 
     @classmethod
-    def load(cls, name_or_path: str, *, threads: int = 0) -> Embedder:
-        """Encoder of models/ by name, or any by path.
+    def load(cls, name_or_path: str, *, threads: int = 0, data_dir: Path | None = None) -> Embedder:
+        """Encoder by name, shipped or of a data folder, or any by path.
 
         Raises:
             ModelError: there is none, it was changed, or it is no encoder.
         """
-        return cls(model_folder(name_or_path), threads=threads)
+        return cls(model_folder(name_or_path, data_dir), threads=threads)
 
     def embed(self, crops: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
         """(n, 3, 48, 48) uint8 DAPI/CK/CD45, stretched -> (n, 128) float32, not normalised to unit length.
@@ -69,12 +69,12 @@ def load_network(folder: Path) -> nn.Module:
     from ctc_core.encoder.network import build_network
 
     config: dict[str, Any] = load_config(folder)
-    (name,) = config["sha256"]
     network = build_network()
     try:
+        (name,) = config["sha256"]
         network.load_state_dict(safetensors.torch.load_file(folder / name))
-    except (RuntimeError, safetensors.SafetensorError) as error:
-        message = f"{folder / name}: not weights of {config.get('architecture')} ({error}). Train the encoder again."
+    except (RuntimeError, ValueError, safetensors.SafetensorError) as error:
+        message = f"{folder}: not weights of {config.get('architecture')} ({error}). Restore the model folder."
         raise ModelError(message) from error
     return network.eval()
 
@@ -93,5 +93,5 @@ def run_network(
     with torch.inference_mode():
         for start in range(0, len(crops), batch):
             part = slice(start, start + batch)
-            vectors[part] = network(to_input(crops[part], input_px)).numpy()
+            vectors[part] = network(to_input(crops[part].copy(), input_px)).numpy()  # torch warns of read-only arrays
     return vectors

@@ -84,7 +84,7 @@ def test_from_archive_to_candidates(
                 [Decision(f"d-{c}", name, c, None, label, "a", "s") for c, label in zip(ids, labels, strict=True)]
             )
     monkeypatch.setattr("ctc_core.models.model_id", lambda folder: "projection-1")
-    monkeypatch.setattr("ctc_core.models.model_folder", lambda name: Path(name))
+    monkeypatch.setattr("ctc_core.models.model_folder", lambda name, data_dir=None: Path(name))
     fitted = run(capsys, data, "fit")
     assert (fitted["n_ctc"], fitted["n_other"], fitted["scored"]) == (6, 6, ["100.1", "101.1", "102.1"])
     assert run(capsys, data, "score", "102.1") == {"cells": {"102.1": 6}}
@@ -105,7 +105,7 @@ def test_candidates_of_nothing(capsys: pytest.CaptureFixture[str], data: Path) -
 
 def test_fit_without_labels_exits_with_2(capsys: pytest.CaptureFixture[str], data: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("ctc_core.models.model_id", lambda folder: "projection-1")
-    monkeypatch.setattr("ctc_core.models.model_folder", lambda name: Path(name))
+    monkeypatch.setattr("ctc_core.models.model_folder", lambda name, data_dir=None: Path(name))
     assert "0 CTC and 0 non-CTC labels" in run(capsys, data, "fit", code=2)
 
 

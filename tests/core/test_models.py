@@ -1,5 +1,6 @@
 """Model folders: ids follow the weights, and a changed file is refused."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,17 +42,49 @@ def test_missing_weights_are_refused(folder: Path) -> None:
         load_config(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": 3'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"sha256": 3',
+        '{"kind": "encoder", "name": "m", "sha256": {}}',
+        '{"kind": "encoder", "name": "m", "sha256": ["w.bin"]}',
+        '{"kind": "encoder", "name": "m", "sha256": {"w.bin": 3}}',
+        '{"kind": "encoder", "name": "m", "sha256": {"../w.bin": "00"}}',
+        '{"kind": "encoder", "name": 7, "sha256": {"w.bin": "00"}}',
+        '{"kind": "encoder", "sha256": {"w.bin": "00"}}',
+    ],
+)
 def test_a_broken_config_is_refused(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
     with pytest.raises(ModelError, match="not a model's config"):
         load_config(folder)
 
 
-def test_an_unknown_model_lists_the_known_ones() -> None:
-    with pytest.raises(ModelError, match=r"no model of this name and no folder with a config\.json\. Shipped models:"):
-        model_folder("nothing-of-the-kind")
+def test_an_unknown_model_lists_the_known_ones(folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(folder, data / "models" / "mine", ignore=lambda path, names: ["data"])
+    with pytest.raises(ModelError, match=r"no model of this name and no folder with a config\.json\. Models: .*mine"):
+        model_folder("nothing-of-the-kind", data)
+    with pytest.raises(ModelError, match=r"Models: ctc-"):
+        model_folder("mine")
 
 
 def test_a_path_is_as_good_as_a_name(folder: Path) -> None:
     assert model_folder(str(folder)) == folder
+
+
+def test_a_data_folder_has_models_too_but_a_shipped_name_stays_the_shipped_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped, data = tmp_path / "shipped", tmp_path / "data"
+    for to in (shipped / "a", data / "models" / "a", data / "models" / "b"):
+        to.mkdir(parents=True)
+        shutil.copy(folder / "config.json", to)
+    monkeypatch.setattr("ctc_core.models.SHIPPED", shipped)
+    assert model_folder("a", data) == shipped / "a"
+    assert model_folder("b", data) == data / "models" / "b"
+    with pytest.raises(ModelError, match=r"b: no model .* Models: a\."):
+        model_folder("b")

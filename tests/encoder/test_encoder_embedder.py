@@ -41,6 +41,13 @@ def test_same_crops_same_bytes(folder, crops):
     np.testing.assert_array_equal(Embedder.load(str(folder)).embed(crops), Embedder.load(str(folder)).embed(crops))
 
 
+def test_crops_mapped_read_only_do(folder, crops, tmp_path):
+    np.save(tmp_path / "crops.npy", crops)
+    mapped = np.load(tmp_path / "crops.npy", mmap_mode="r")
+    embedder = Embedder.load(str(folder))
+    np.testing.assert_array_equal(embedder.embed(mapped), embedder.embed(crops))
+
+
 @pytest.mark.parametrize("batch", [1, 3, 7])
 def test_batches_change_nothing(folder, crops, batch):
     embedder = Embedder.load(str(folder))
@@ -90,6 +97,23 @@ def test_weights_of_another_network_are_refused(tmp_path):
         load_network(tmp_path)
 
 
+def test_weights_in_several_files_are_refused(folder, tmp_path):
+    other = copy(folder, tmp_path / "other")
+    (other / "more.bin").write_bytes(b"")
+    config = {"kind": "encoder", "name": "tiny", "input_px": 24}
+    write_config(other, config, ["weights.safetensors", "more.bin"])
+    with pytest.raises(ModelError, match="not weights of"):
+        load_network(other)
+
+
+def test_an_encoder_of_a_data_folder_has_a_name(folder, tmp_path):
+    (tmp_path / "models").mkdir()
+    copy(folder, tmp_path / "models" / "mine")
+    assert Embedder.load("mine", data_dir=tmp_path).id == Embedder.load(str(folder)).id
+    with pytest.raises(ModelError, match="no model of this name"):
+        Embedder.load("mine")
+
+
 def test_a_segmenter_is_no_encoder(folder, tmp_path):
     with pytest.raises(ModelError, match="a segmenter, not an encoder"):
         Embedder.load(str(copy(folder, tmp_path / "other", kind="segmenter")))
@@ -98,6 +122,9 @@ def test_a_segmenter_is_no_encoder(folder, tmp_path):
 def test_an_input_size_that_does_not_fit_is_refused(folder, tmp_path):
     with pytest.raises(ModelError, match="input size 50 px"):
         Embedder.load(str(copy(folder, tmp_path / "other", input_px=50)))
+    write_config(tmp_path / "other", {"kind": "encoder", "name": "tiny"}, ["weights.safetensors"])
+    with pytest.raises(ModelError, match="input size 0 px"):
+        Embedder.load(str(tmp_path / "other"))
 
 
 def test_importing_the_package_loads_no_torch():
