@@ -21,9 +21,9 @@ class Settings(BaseSettings):
     inbox_dir: Path | None = Field(default=None, description="where archives are looked for; default DATA_DIR/inbox")
     reader: str = Field(default_factory=getpass.getuser, description="who decides, in single-user mode")
     segmenter: str = Field(
-        default="ctc-ck-v1", description="folder in models/, a path to such a folder, or 2D_versatile_fluo"
+        default="ctc-ck-v2", description="folder in models/, a path to such a folder, or 2D_versatile_fluo"
     )
-    encoder: str = Field(default="xcit-dino-v1", description="folder in models/ or a path to such a folder")
+    encoder: str = Field(default="xcit-dino-v2", description="folder in models/ or a path to such a folder")
     threshold: float = Field(default=0.5, gt=0, lt=1, description="P(CTC) from which a cell is a candidate")
     threads: int = Field(default=0, ge=0, description="threads of the worker's networks; 0 = all cores")
 

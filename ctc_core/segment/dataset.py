@@ -1,6 +1,4 @@
-"""What the segmenter learns from: real nuclei at CellSearch's scale, simulated CK frames, and patches cut out of
-both.
-"""
+"""What the segmenter learns from and is measured on: real nuclei at CellSearch's scale, and simulated CK frames."""
 
 from __future__ import annotations
 
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ctc_core.cartridge import stretch
@@ -30,6 +29,12 @@ FIRST_PATIENT = {"train": 1_000_000, "validation": 2_000_000, "evaluation": 3_00
 VISIBLE = 1.5
 """8-bit levels above the background from which an object shows on a page (noise: about 1.2 levels a pixel)."""
 
+TILE_PX = 128
+"""The ground is measured in tiles of this edge: haze and illumination differ from one end of a frame to the other."""
+
+HIDDEN = 0.5
+"""An object of which brighter ones cover more than this share has no outline of its own to see."""
+
 SCENE_PAGES = (Channel.DAPI, Channel.MARKER, Channel.CK, Channel.CD45)
 """Pages of a simulated scene."""
 
@@ -44,7 +49,9 @@ class Sample:
     labels: NDArray[np.int32]
     """(h, w), 0 = background, one number per object."""
     kinds: tuple[str, ...] = ()
-    """Kind of object 1, 2, ...; empty for real nuclei."""
+    """Kind of object 1, 2, ..., CTCs as `ctc <phenotype>`; empty for real nuclei."""
+    hidden: int = 0
+    """CTCs without a label, because brighter objects hide them."""
 
 
 def load_nuclei(path: Path, part: str, *, seed: int, diameter_px: float = DIAMETER_PX) -> list[Sample]:
@@ -102,41 +109,74 @@ def rescale(image: NDArray[Any], labels: NDArray[Any], factor: float) -> tuple[N
 def simulated(part: str, frames: int) -> list[Sample]:
     """Simulated CK frames of a part, each of another patient, none in two parts. Labels: the CK-positive objects.
 
-    Every frame is stretched to 8 bits as in an archive. Every second one has 16-40 CTCs, so that rare phenotypes are
-    seen often enough; the others have as few as the patient has. Objects that the stretched page does not show
-    (`VISIBLE`) carry no label, unless they are CTCs.
+    Every frame is stretched to 8 bits as in an archive. Every second one (to train on: three in four) has 16-40
+    CTCs, so that rare phenotypes are seen often enough; the others have as few as the patient has.
     """
     from ctc_core.simulate import draw_patient, render_frame
 
     samples = []
     for seed in range(FIRST_PATIENT[part], FIRST_PATIENT[part] + frames):
-        scene, truth = render_frame(
-            draw_patient(seed), np.random.default_rng(seed), ctcs=None if seed % 2 else (16, 40)
-        )
+        few = seed % (4 if part == "train" else 2) == 1
+        scene, truth = render_frame(draw_patient(seed), np.random.default_rng(seed), ctcs=None if few else (16, 40))
         ck, _low, _high = stretch(scene[list(SCENE_PAGES).index(Channel.CK)])
-        positive = truth[truth["ck_positive"]]
-        seen = positive[positive["is_ctc"].to_numpy(bool) | (_contrast(ck, positive["outline"]) >= VISIBLE)]
-        kinds = tuple(map(_kind, seen["kind"], seen["phenotype"]))
-        samples.append(Sample(f"patient {seed}", normalise(ck), _labels(seen["outline"], ck.shape), kinds))
+        samples.append(labelled(f"patient {seed}", ck, truth[truth["ck_positive"]]))
     return samples
 
 
-def _kind(kind: str, phenotype: str) -> str:
-    return f"ctc {phenotype}" if kind == "ctc" else kind
+def labelled(name: str, ck: NDArray[np.uint8], objects: pd.DataFrame) -> Sample:
+    """A simulated page (h, w) with those of its objects (columns of the simulator's truth) that have an outline to see.
+
+    No label: what the page does not show (`VISIBLE`), unless it is a CTC; and what brighter objects hide (`HIDDEN`), be
+    it a CTC (those are counted). Where two overlap, a pixel belongs to the brighter one.
+    """
+    from skimage.draw import polygon
+
+    outlines = [np.array(outline) for outline in objects["outline"]]
+    pixels = [np.stack(polygon(one[:, 0], one[:, 1], ck.shape)) for one in outlines]
+    contrast = _contrast(ck, pixels)
+    order = np.argsort(-contrast, kind="stable")
+    shown = np.bincount(label_image((outlines[k] for k in order), ck.shape).ravel(), minlength=len(order) + 1)[1:]
+    hidden = np.zeros(len(order), bool)
+    hidden[order] = shown < (1 - HIDDEN) * np.array([pixels[k].shape[1] for k in order])
+    is_ctc = objects["is_ctc"].to_numpy(bool)
+    kept = [k for k in order if not hidden[k] and (is_ctc[k] or contrast[k] >= VISIBLE)]
+    seen = objects.iloc[kept]
+    kinds = tuple(map(_kind, seen["kind"], seen["phenotype"], seen["is_ctc"]))
+    labels = label_image((outlines[k] for k in kept), ck.shape)
+    return Sample(name, normalise(ck), labels, kinds, int((hidden & is_ctc).sum()))
 
 
-def _contrast(page: NDArray[np.uint8], outlines: Iterable[list[list[float]]]) -> NDArray[np.float64]:
-    """(n,) mean of each object minus the median of the page outside all of them, 8-bit levels."""
-    objects = list(outlines)
-    labels = _labels(objects, page.shape)
-    pixels = np.bincount(labels.ravel(), minlength=len(objects) + 1)[1:]
-    totals = np.bincount(labels.ravel(), page.ravel(), minlength=len(objects) + 1)[1:]
-    contrast: NDArray[np.float64] = totals / np.maximum(pixels, 1) - np.median(page[labels == 0])
+def _kind(kind: str, phenotype: str, is_ctc: bool) -> str:
+    return f"ctc {phenotype}" if is_ctc else kind
+
+
+def _contrast(page: NDArray[np.uint8], objects: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
+    """(n,) 8-bit levels by which each object, given by its pixels (2, k), is brighter than the ground around it.
+
+    Measured where no other object lies, so that a bright neighbour does not count; -inf where that is nowhere.
+    """
+    covered = np.zeros(page.shape, np.int64)
+    for rows, cols in objects:
+        covered[rows, cols] += 1
+    ground = _ground(page, covered > 0)
+    contrast = np.full(len(objects), -np.inf)
+    for number, (rows, cols) in enumerate(objects):
+        alone = covered[rows, cols] == 1
+        if alone.any():
+            rows, cols = rows[alone], cols[alone]
+            contrast[number] = (page[rows, cols] - ground[rows // TILE_PX, cols // TILE_PX]).mean()
     return contrast
 
 
-def _labels(outlines: Iterable[list[list[float]]], shape: tuple[int, ...]) -> NDArray[np.int32]:
-    return label_image((np.array(outline) for outline in outlines), shape)
+def _ground(page: NDArray[np.uint8], covered: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Median of the page outside all objects in each tile of `TILE_PX`."""
+    free = np.where(covered, np.nan, page.astype(np.float64))
+    overall = np.nanmedian(free)
+    tiles = [
+        [free[y : y + TILE_PX, x : x + TILE_PX] for x in range(0, page.shape[1], TILE_PX)]
+        for y in range(0, page.shape[0], TILE_PX)
+    ]
+    return np.array([[overall if np.isnan(tile).all() else np.nanmedian(tile) for tile in row] for row in tiles])
 
 
 def label_image(polygons: Iterable[NDArray[np.floating]], shape: tuple[int, ...]) -> NDArray[np.int32]:
@@ -149,91 +189,3 @@ def label_image(polygons: Iterable[NDArray[np.floating]], shape: tuple[int, ...]
     for number, outline in reversed(list(enumerate(polygons, start=1))):
         labels[polygon(outline[:, 0], outline[:, 1], shape)] = number
     return labels
-
-
-# --- patches ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Patches:
-    """Draws augmented training patches; half of them from each group of samples."""
-
-    groups: tuple[Sequence[Sample], ...]
-    size: int = 128
-    foreground: float = 0.9
-    """Share of patches that surely hold an object (StarDist's own default)."""
-    zoom: float = 1.3
-    """Objects are shown between 1/zoom and zoom times their size."""
-
-    def batch(self, n: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Images (n, size, size) float32 and labels (n, size, size) int32."""
-        pairs = [self._patch(self.groups[k % len(self.groups)], rng) for k in range(n)]
-        return np.stack([image for image, _ in pairs]), np.stack([labels for _, labels in pairs])
-
-    def _patch(
-        self, group: Sequence[Sample], rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        sample = group[int(rng.integers(len(group)))]
-        factor = max(self.zoom ** rng.uniform(-1, 1), self.size / min(sample.labels.shape))
-        edge = min(round(self.size / factor), *sample.labels.shape)
-        y, x = self._corner(sample.labels, edge, rng)
-        window = np.s_[y : y + edge, x : x + edge]
-        image, labels = rescale(sample.image[window], sample.labels[window], self.size / edge)
-        # A simulated frame brings the camera's noise and stripes, and cells that are hardly brighter than both.
-        return augment(image, labels, rng, noisy=not sample.kinds)
-
-    def _corner(self, labels: NDArray[np.int32], edge: int, rng: np.random.Generator) -> tuple[int, int]:
-        """Upper left corner of a window of `edge` px inside the image, around a random object or anywhere."""
-        limit = np.array(labels.shape) - edge
-        corner = rng.integers(limit + 1)
-        if rng.random() < self.foreground:
-            flat = _random_object_pixel(labels, rng)
-            if flat is not None:
-                corner = np.clip(flat - rng.integers(edge, size=2), 0, limit)
-        return int(corner[0]), int(corner[1])
-
-
-def _random_object_pixel(labels: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int64] | None:
-    """A pixel of some object, found by trying 64 at random and then by looking at all; None where there is no
-    object.
-    """
-    tried = rng.integers(labels.size, size=64)
-    hits = tried[labels.ravel()[tried] > 0]
-    hits = hits if len(hits) else np.flatnonzero(labels)
-    if not len(hits):
-        return None
-    return np.array(np.unravel_index(hits[rng.integers(len(hits))], labels.shape))
-
-
-def augment(
-    image: NDArray[np.float32], labels: NDArray[np.int32], rng: np.random.Generator, *, noisy: bool
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Turn and flip both, and change the image's brightness; `noisy`: its contrast, sharpness, ground and noise, too.
-
-    Never inverts.
-    """
-    turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-    image, labels = np.rot90(image, turns), np.rot90(labels, turns)
-    if flip:
-        image, labels = image[:, ::-1], labels[:, ::-1]
-    image = _noisy(image, rng) if noisy else image * np.float32(np.exp(rng.uniform(np.log(0.5), np.log(10))))
-    return image, np.ascontiguousarray(labels)
-
-
-def _noisy(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Ranges chosen by looking at CellSearch crops: dim cells beside saturated ones, striped camera, uneven
-    background.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    height, width = image.shape
-    image = (np.sign(image) * np.abs(image) ** rng.uniform(0.7, 1.4)).astype(np.float32)
-    if rng.random() < 0.15:
-        image = gaussian_filter(image, rng.uniform(0.3, 1.0))
-    if rng.random() < 0.2:
-        slope = rng.normal(0, 0.15, 2)
-        image = image + np.linspace(0, slope[0], height)[:, None] + np.linspace(0, slope[1], width)
-    image = image * np.exp(rng.uniform(np.log(0.4), np.log(2.5))) + rng.normal(0, 0.05)
-    if rng.random() < 0.15:
-        image = image + rng.normal(0, 0.03, width)
-    return (image + rng.normal(0, np.exp(rng.uniform(np.log(0.002), np.log(0.06))), image.shape)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,9 @@ def evaluate(
 
     `nuclei`: .npz of which the held-back part is used (`seed`: that of the training); None leaves it out. `frames`:
     simulated frames, each of a patient that training and validation never saw. Figures: AP and F1 at three IoU
-    thresholds (interval: bootstrap over images, NaN for a single image) and `found`, the share of objects that have an
-    outline of their own (interval: Wilson).
+    thresholds (interval: bootstrap over images, NaN for a single image). Shares of objects (interval: Wilson):
+    `found`, those with an outline of their own at that IoU, and `reviewed` (see `reviewed`). Of simulated CTCs also
+    `hidden`, the share that brighter objects cover; they have no outline to see and are in no other figure.
     """
     sets: dict[str, list[Sample]] = {"held-back nuclei": load_nuclei(nuclei, "held-back", seed=seed)} if nuclei else {}
     sets["StarDist test image"] = [stardist_test_image()]
@@ -73,10 +74,30 @@ def figures(data: str, found: Sequence[Outlines], samples: Sequence[Sample]) -> 
         for name, score in (("AP", precision), ("F1", f1)):
             interval = score(counts.sum(axis=0)), *_bootstrap(counts, score)
             rows.append((data, "all", len(samples), objects, f"{name}@{threshold}", *interval))
-        for kind, of_kind in _by_kind(hits, present, samples):
-            share = float(of_kind.mean()), *_wilson(int(of_kind.sum()), len(of_kind))
-            rows.append((data, kind, len(samples), len(of_kind), f"found@{threshold}", *share))
+        rows += _shares(data, f"found@{threshold}", hits, present, samples)
+    seen = [reviewed(one, s.labels)[here] for one, s, here in zip(found, samples, present, strict=True)]
+    rows += [*_shares(data, "reviewed", seen, present, samples), *_hidden(data, samples)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _shares(
+    data: str,
+    figure: str,
+    hits: Sequence[NDArray[np.bool_]],
+    present: Sequence[NDArray[np.bool_]],
+    samples: Sequence[Sample],
+) -> Iterator[tuple[object, ...]]:
+    """A row for each kind: its share of hits."""
+    for kind, hit in _by_kind(hits, present, samples):
+        yield data, kind, len(samples), len(hit), figure, *_share(int(hit.sum()), len(hit))
+
+
+def _hidden(data: str, samples: Sequence[Sample]) -> Iterator[tuple[object, ...]]:
+    """How many of all CTCs brighter objects hide; no row where there are no kinds."""
+    if samples[0].kinds:
+        ctcs = [kind for s in samples for kind in np.array(s.kinds)[np.unique(s.labels)[1:] - 1] if kind[:3] == "ctc"]
+        hidden = sum(s.hidden for s in samples)
+        yield data, "ctc", len(samples), hidden + len(ctcs), "hidden", *_share(hidden, hidden + len(ctcs))
 
 
 def _by_kind(
@@ -93,11 +114,14 @@ def _by_kind(
         yield str(kind), hit[kinds == kind]
 
 
-def _wilson(hits: int, n: int) -> tuple[float, float]:
+def _share(hits: int, n: int) -> tuple[float, float, float]:
+    """Share and its Wilson interval; NaN where there is nothing to count."""
     from scipy.stats import binomtest
 
+    if n == 0:
+        return np.nan, np.nan, np.nan
     interval = binomtest(hits, n).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
+    return hits / n, float(interval.low), float(interval.high)
 
 
 def _bootstrap(counts: NDArray[np.int64], score: Callable[[NDArray[np.int64]], float]) -> tuple[float, float]:
@@ -137,6 +161,19 @@ def matched(iou: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
     hit = np.zeros(iou.shape[0], bool)
     hit[rows] = iou[rows, columns] >= threshold
     return hit
+
+
+def reviewed(found: Outlines, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which objects of a label image 1..n (n,) a reviewer gets to see: those that hold the centre of a found outline.
+
+    A crop of 48 px is centred on its outline, so that such an object is in the middle of it whatever the outline is
+    worth. A centre lies in one object at most, so no outline counts for two. It says nothing about the outline: for
+    that there is the share found at an IoU.
+    """
+    seen = np.zeros(int(labels.max()) + 1, bool)
+    y, x = np.rint(found.centroids).astype(int).T
+    seen[labels[y, x]] = True
+    return seen[1:]
 
 
 def average_precision(

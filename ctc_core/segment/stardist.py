@@ -35,7 +35,7 @@ class Segmenter:
 
     @classmethod
     def load(cls, name_or_path: str, *, threads: int = 0) -> Segmenter:
-        """Load a model folder of ours (`ctc-ck-v1`), the published one (`2D_versatile_fluo`), or either by path.
+        """Load a model folder of ours (`ctc-ck-v2`), the published one (`2D_versatile_fluo`), or either by path.
 
         `threads`: of TensorFlow, 0 = all cores; fixed for the process by whatever network is loaded first.
 
@@ -119,14 +119,33 @@ def ray_targets(
     return probability, star_dist(labels, rays, mode="cpp", grid=grid)
 
 
+AVERAGED = 0.999
+"""Momentum of the moving average of the weights, which is what a model ships: about the last 1,000 steps."""
+
+
 def compile_for_training(network: Any) -> None:
-    """Attach StarDist's own losses (binary cross-entropy, and 0.2 x masked mean absolute error of the rays) and
-    Adam.
+    """Attach StarDist's own losses (binary cross-entropy, masked mean absolute error of the rays) and an Adam that
+    keeps a moving average of the weights beside them.
     """
     with _quiet():
-        network.prepare_for_training()
+        import keras
+
+        adam = keras.optimizers.Adam(use_ema=True, ema_momentum=AVERAGED, ema_overwrite_frequency=None)
+        network.prepare_for_training(adam)
         # Built here, so that a checkpoint's optimiser state finds its variables.
-        network.keras_model.optimizer.build(network.keras_model.trainable_variables)
+        adam.build(network.keras_model.trainable_variables)
+
+
+def averaged_copy(network: Any) -> Any:
+    """A network with the moving average of the weights of one that was trained; not compiled, so that what is saved of
+    it is weights only.
+    """
+    weights = network.keras_model.get_weights()
+    network.keras_model.optimizer.finalize_variable_values(network.keras_model.trainable_variables)
+    copy = build_network({**vars(network.config)})
+    copy.keras_model.set_weights(network.keras_model.get_weights())
+    network.keras_model.set_weights(weights)
+    return copy
 
 
 def training_step(network: Any, images: NDArray[np.float32], labels: NDArray[Any], *, rate: float) -> float:
@@ -166,13 +185,6 @@ def load_weights(network: Any, path: Path) -> None:
             f"{path}: these weights do not fit the network of its config.json ({reason}). Restore the model folder."
         )
         raise ModelError(message) from error
-
-
-def copy_without_optimiser(network: Any) -> Any:
-    """The same network and weights, not compiled: what is saved of it is weights only."""
-    copy = build_network({**vars(network.config)})
-    copy.keras_model.set_weights(network.keras_model.get_weights())
-    return copy
 
 
 def test_image() -> tuple[NDArray[np.uint16], NDArray[np.int32]]:

@@ -1,17 +1,16 @@
-"""Training data: split, scale, patches, simulated frames."""
+"""Training data: split, scale, simulated frames and which of their objects carry a label."""
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ctc_core.errors import ModelError
 from ctc_core.segment.dataset import (
     FIRST_PATIENT,
-    Patches,
-    Sample,
-    augment,
     diameters,
+    labelled,
     load_nuclei,
     rescale,
     simulated,
@@ -79,41 +78,6 @@ def test_rescale_keeps_labels_whole_numbers_and_background():
     assert smaller[40, 40] == pytest.approx(180, abs=1) and smaller[0, 0] == pytest.approx(20, abs=1)
 
 
-def test_patches_are_full_repeatable_and_hold_objects():
-    image, labels = discs()
-    sample = Sample("", (image / 180).astype(np.float32), labels.astype(np.int32))
-    patches = Patches(((sample,), (sample,)), size=64)
-    first, again = (patches.batch(16, np.random.default_rng(4)) for _ in range(2))
-    assert first[0].shape == first[1].shape == (16, 64, 64)
-    assert first[0].dtype == np.float32 and first[1].dtype == np.int32
-    assert np.array_equal(first[0], again[0]) and np.array_equal(first[1], again[1])
-    assert np.mean([(one > 0).any() for one in first[1]]) >= 0.9
-    assert set(np.unique(first[1])) <= set(range(10))
-
-
-def test_an_image_smaller_than_a_patch_is_enlarged():
-    image, labels = discs()
-    window = np.s_[10:60, 5:100]
-    sample = Sample("", (image / 180).astype(np.float32)[window], labels.astype(np.int32)[window])
-    images, _ = Patches(((sample,),), size=96).batch(3, np.random.default_rng(0))
-    assert images.shape == (3, 96, 96)
-
-
-def test_an_image_without_objects_gives_patches_of_background():
-    blank = Sample("", np.zeros((100, 100), np.float32), np.zeros((100, 100), np.int32))
-    assert not Patches(((blank,),), size=64).batch(3, np.random.default_rng(0))[1].any()
-
-
-@pytest.mark.parametrize("noisy", [True, False])
-def test_augmentation_never_inverts_and_moves_image_and_labels_alike(noisy):
-    image, labels = discs()
-    bright, rng = (image / 180).astype(np.float32), np.random.default_rng(8)
-    for _ in range(50):
-        changed, moved = augment(bright, labels.astype(np.int32), rng, noisy=noisy)
-        assert changed[moved > 0].mean() > changed[moved == 0].mean() + 0.05
-        assert np.bincount(moved.ravel()).tolist() == np.bincount(labels.ravel()).tolist()
-
-
 def test_simulated_frames_are_labelled_with_kinds_and_parts_share_no_patient():
     (sample,) = simulated("evaluation", 1)
     assert sample.image.shape == sample.labels.shape == (1036, 1384)
@@ -122,3 +86,57 @@ def test_simulated_frames_are_labelled_with_kinds_and_parts_share_no_patient():
     assert sample.labels.max() <= len(sample.kinds)
     assert sample.image[sample.labels > 0].mean() > sample.image[sample.labels == 0].mean() + 0.1
     assert np.diff(sorted(FIRST_PATIENT.values())).min() > 100_000
+
+
+# --- labels of simulated frames
+
+
+def box(y: float, x: float, half: float) -> list[list[float]]:
+    return [[y - half, x - half], [y - half, x + half], [y + half, x + half], [y + half, x - half]]
+
+
+def page_of(*boxes: tuple[float, float, float, int]) -> np.ndarray:
+    """(200, 300) uint8: squares (y, x, half edge, level above ground) on ground that rises to the right."""
+    page = np.tile(np.linspace(10, 30, 300), (200, 1))
+    for y, x, half, level in boxes:
+        page[round(y - half) : round(y + half) + 1, round(x - half) : round(x + half) + 1] += level
+    return page.astype(np.uint8)
+
+
+def objects_of(*rows: tuple[str, str, list[list[float]]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["kind", "phenotype", "outline"])
+    return table.assign(is_ctc=table["phenotype"].isin(["ring", "dim", "tiny"]))
+
+
+def test_where_two_objects_overlap_the_pixels_are_the_brighter_ones():
+    page = page_of((50, 50, 8, 40), (50, 60, 8, 150))
+    dim, bright = ("ctc", "dim", box(50, 50, 8)), ("shine-through", "debris", box(50, 60, 8))
+    for rows in ((dim, bright), (bright, dim)):
+        sample = labelled("", page, objects_of(*rows))
+        assert sample.kinds == ("shine-through", "ctc dim")
+        assert (sample.labels[50, 55], sample.labels[50, 45], sample.labels[50, 65]) == (1, 2, 1)
+        assert sample.hidden == 0
+
+
+def test_an_object_that_a_brighter_one_covers_has_no_label_and_is_counted_if_it_is_a_ctc():
+    page = page_of((50, 50, 5, 40), (52, 56, 11, 150), (50, 63, 3, 20))
+    cell, above = ("ctc", "ring", box(50, 50, 5)), ("debris", "vesicle", box(52, 56, 11))
+    within = ("debris", "shred", box(50, 63, 3))
+    sample = labelled("", page, objects_of(cell, within, above))
+    assert (sample.kinds, sample.hidden) == (("debris",), 1)
+    assert set(np.unique(sample.labels)) == {0, 1}
+
+
+def test_what_the_page_does_not_show_has_no_label_unless_it_is_a_ctc():
+    """Brightness counts against the ground nearby, which is 20 levels higher on the right."""
+    page = page_of((60, 40, 6, 4), (60, 260, 6, 4))
+    rows = [(kind, look, box(60, x, 6)) for x in (40, 150, 260) for kind, look in (("debris", "vesicle"),)]
+    unseen = ("point", "tiny", box(150, 150, 4))
+    sample = labelled("", page, objects_of(*rows, unseen))
+    assert sample.kinds == ("debris", "debris", "ctc tiny")
+    assert [sample.labels[place] > 0 for place in ((60, 40), (60, 150), (60, 260), (150, 150))] == [
+        True,
+        False,
+        True,
+        True,
+    ]

@@ -1,12 +1,14 @@
 """Average precision, F1 and matching against StarDist's own implementation, and literals for the rest."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from stardist.matching import matching, matching_dataset
 
 from ctc_core.segment.dataset import Sample, label_image
-from ctc_core.segment.evaluate import COLUMNS, average_precision, figures, matched, overlaps
+from ctc_core.segment.evaluate import COLUMNS, average_precision, figures, matched, overlaps, reviewed
 from ctc_core.segment.outlines import Outlines, empty_outlines
+from ctc_core.segment.tables import lines
 
 SHAPE = (90, 110)
 
@@ -93,3 +95,51 @@ def test_figures_of_a_small_set():
 def test_nothing_to_find_and_nothing_found_is_perfect():
     blank = Sample("", np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.int32))
     assert average_precision([empty_outlines()], [blank], (0.5,)) == {0.5: 1.0}
+
+
+def test_reviewed_is_what_holds_the_centre_of_an_outline_however_bad_the_outline():
+    labels = np.zeros(SHAPE, np.int32)
+    labels[10:30, 10:30], labels[10:30, 40:60], labels[50:70, 10:30] = 1, 2, 3
+    centres = np.array([[20, 14], [15, 20], [35, 50], [29.4, 40]], np.float32)
+    found = Outlines(centres, discs(centres.astype(float), np.full(4, 3.0)), np.ones(4, np.float32))
+    assert reviewed(found, labels).tolist() == [True, True, False]
+    assert reviewed(empty_outlines(), labels).tolist() == [False] * 3
+
+
+def test_hidden_ctcs_are_reported_and_in_no_other_figure():
+    polygons = discs(np.array([[20.0, 20], [60, 60]]), np.full(2, 8.0))
+    sample = Sample("", np.zeros(SHAPE, np.float32), label_image(polygons, SHAPE), ("ctc ring", "debris"), hidden=1)
+    found = Outlines(np.array([[20, 20], [60, 60]], np.float32), polygons, np.ones(2, np.float32))
+    table = figures("made up", [found], [sample]).set_index(["figure", "kind"])
+    assert table.loc[("hidden", "ctc"), ["objects", "value"]].tolist() == [2, 0.5]
+    assert table.loc[("reviewed", "ctc"), ["objects", "value"]].tolist() == [1, 1.0]
+    assert table.loc[("found@0.9", "ctc"), "objects"] == 1
+
+
+def test_a_set_without_a_ctc_has_no_share_of_them():
+    polygons = discs(np.array([[20.0, 20]]), np.full(1, 8.0))
+    sample = Sample("", np.zeros(SHAPE, np.float32), label_image(polygons, SHAPE), ("debris",))
+    table = figures("made up", [empty_outlines()], [sample]).set_index(["figure", "kind"])
+    assert table.loc[("reviewed", "ctc"), "objects"] == 0
+    assert table.loc[("reviewed", "ctc"), ["value", "low", "high"]].isna().all()
+
+
+def test_the_printed_tables():
+    rows = [
+        ("real", "all", 2, 30, "AP@0.5", 0.8, 0.7, 0.9),
+        ("real", "all", 2, 30, "found@0.5", 0.9, 0.85, 0.95),
+        ("real", "all", 2, 30, "reviewed", 1.0, 0.9, 1.0),
+        ("simulated", "ctc", 1, 5, "found@0.5", np.nan, np.nan, np.nan),
+        ("simulated", "ctc", 1, 5, "hidden", 0.2, 0.1, 0.5),
+    ]
+    assert lines(pd.DataFrame(rows, columns=list(COLUMNS))) == [
+        "data  images  objects  AP@0.5               AP@0.7  AP@0.9  F1@0.5",
+        "real  2       30       0.800 (0.700-0.900)",
+        "",
+        "data       kind  objects  found@0.5            found@0.7  reviewed",
+        "real       all   30       0.900 (0.850-0.950)             1.000 (0.900-1.000)",
+        "simulated  ctc   5        -",
+        "",
+        "found: an outline of its own at that IoU. reviewed: the centre of an outline lies in it. Interval 95 %.",
+        "Of 5 CTCs (simulated) 1 lie under brighter objects: no outline to see, in no other figure.",
+    ]

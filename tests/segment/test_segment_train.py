@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from ctc_core.errors import Cancelled, ModelError
 from ctc_core.models import load_config, model_id
-from ctc_core.segment import Segmenter, stardist, train
+from ctc_core.segment import Outlines, Segmenter, stardist, train
+from ctc_core.segment.dataset import Sample, label_image
 from ctc_core.segment.train import Recipe
 
 SMALL = {"n_rays": 32, "grid": (2, 2), "n_channel_in": 1, "unet_n_depth": 1, "unet_n_filter_base": 4}
@@ -78,3 +79,45 @@ def test_steps_on_one_batch_reduce_its_loss():
     stardist.compile_for_training(network)
     losses = [stardist.training_step(network, image, image.astype(np.int32), rate=2e-2) for _ in range(8)]
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_the_learning_rate_is_held_and_then_falls_to_nothing():
+    rates = [train._rate(Recipe(steps=8, hold=4, learning_rate=1.0), step) for step in range(9)]
+    assert rates == pytest.approx([1, 1, 1, 1, 1, 0.853553, 0.5, 0.146447, 0], abs=1e-6)
+    assert train._rate(Recipe(steps=4, hold=4, learning_rate=2.0), 3) == 2.0
+
+
+def test_what_is_shipped_is_the_moving_average_of_the_weights(monkeypatch):
+    """Against the average computed here, step by step; the network itself goes on from where it was."""
+    monkeypatch.setattr(stardist, "AVERAGED", 0.75)
+    image = np.random.default_rng(0).random((1, 32, 32)).astype(np.float32)
+    network = stardist.build_network(train.NETWORK, seed=0)
+    stardist.compile_for_training(network)
+    average = None
+    for _ in range(3):
+        stardist.training_step(network, image, (image > 0.5).astype(np.int32), rate=1e-2)
+        weights = network.keras_model.get_weights()
+        average = weights if average is None else [0.75 * a + 0.25 * w for a, w in zip(average, weights, strict=True)]
+    shipped = stardist.averaged_copy(network).keras_model.get_weights()
+    assert all(np.allclose(one, other, atol=1e-6) for one, other in zip(shipped, average, strict=True))
+    assert not all(np.allclose(one, other, atol=1e-4) for one, other in zip(shipped, weights, strict=True))
+    assert all(np.array_equal(*pair) for pair in zip(network.keras_model.get_weights(), weights, strict=True))
+
+
+def disc(y: float, x: float) -> np.ndarray:
+    angle = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+    return np.stack([y + 6 * np.sin(angle), x + 6 * np.cos(angle)], axis=1)
+
+
+@pytest.mark.parametrize(("first", "expected"), [("ctc dim", 0.3), ("debris", 0.4)])
+def test_thresholds_keep_the_ctcs_and_then_the_best_average_precision(monkeypatch, first, expected):
+    """The first object is found with 0.32 only, among false outlines of 0.35 and less; the second with 0.62."""
+    monkeypatch.setattr(train, "NMS_THRESHOLDS", (0.4,))
+    polygons = np.stack([disc(20, 70), disc(20, 20), *(disc(70, x) for x in (15, 35, 55, 75))]).astype(np.float32)
+    probability = np.array([0.62, 0.32, 0.35, 0.35, 0.35, 0.28], np.float32)
+    found = Outlines(polygons.mean(axis=1), polygons, probability)
+    monkeypatch.setattr(stardist, "set_thresholds", lambda *_args, **_kwargs: None)
+    monkeypatch.setattr(stardist, "predict", lambda *_args: found)
+    labels = label_image([disc(20, 20), disc(20, 70)], (90, 90))
+    sample = Sample("", np.zeros((90, 90), np.float32), labels, (first, "ctc ring"))
+    assert train.choose_thresholds(None, [sample]) == {"prob": expected, "nms": 0.4}
