@@ -20,11 +20,15 @@ def segmenter_train(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     steps: Annotated[int, typer.Option(min=1)] = 4000,
     start: Annotated[str | None, typer.Option(help="Name or path of a segmenter to go on from.")] = None,
+    rate: Annotated[float, typer.Option(min=0, help="Learning rate; it falls to 0 along a cosine.")] = 8e-4,
+    hold: Annotated[int, typer.Option(min=0, help="Steps before it begins to fall.")] = 0,
+    frames: Annotated[int, typer.Option(min=0, help="Simulated training frames; 0: real nuclei only.")] = 80,
 ) -> None:
     """Train StarDist on real nuclei and simulated frames; goes on from its checkpoint."""
     from ctc_core.segment.train import Recipe, train
 
-    recipe, threads = Recipe(seed=seed, steps=steps, start=start), Session.settings.threads
+    recipe = Recipe(seed=seed, steps=steps, start=start, learning_rate=rate, hold=hold, frames=frames)
+    threads = Session.settings.threads
     show({"model": str(train(nuclei, out, recipe=recipe, threads=threads, progress=progress("train")))})
 
 
@@ -37,54 +41,134 @@ def segmenter_evaluate(
 ) -> None:
     """AP, F1 and share of cells found, with n and 95 % interval."""
     from ctc_core.enumeration import none_for_missing
-    from ctc_core.segment import Segmenter
+    from ctc_core.segment import Segmenter, tables
     from ctc_core.segment.evaluate import evaluate
 
     settings = Session.settings
     segmenter = Segmenter.load(name or settings.segmenter, threads=settings.threads)
     table = evaluate(segmenter, nuclei, seed=seed, frames=frames, progress=progress("evaluate"))
-    figures = none_for_missing(table.round(4), "low", "high").to_dict("records")
-    show({"segmenter_id": segmenter.id, "figures": figures})
+    figures = none_for_missing(table.round(4), "value", "low", "high").to_dict("records")
+    result = {"segmenter_id": segmenter.id, "figures": figures}
+    show(result if Session.as_json else [segmenter.id, *tables.lines(table)])
 
 
 @encoder_app.command("train")
 def encoder_train(
     out: Annotated[Path, typer.Argument(help="Model folder to write.")],
     iterations: Annotated[int, typer.Option(min=1)],
+    start: Annotated[str | None, typer.Option(help="Name or path of an encoder to go on from.")] = None,
     input_px: Annotated[int, typer.Option(help="Edge of the encoder's input.")] = 48,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, patients and views.")] = 0,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in OUT.")] = False,
     hours: Annotated[float | None, typer.Option(help="Stop after this long and export what is there.")] = None,
-    warm_start: Annotated[int, typer.Option(min=0, help="Steps before DINO that learn to describe a crop.")] = 0,
-    batch: Annotated[int, typer.Option(help="32, 64 or 128.")] = 64,
+    warm_start: Annotated[int, typer.Option(min=0, help="First steps, that only learn to describe.")] = 0,
+    describe: Annotated[float, typer.Option(min=0, help="Weight of describing beside DINO's loss.")] = 1.0,
+    batch: Annotated[int, typer.Option(help="Objects a step, two photographs each: 16, 32, 64 or 128.")] = 64,
+    global_px: Annotated[int, typer.Option(help="Edge of a global view.")] = 40,
+    local_px: Annotated[int, typer.Option(help="Edge of a local view.")] = 24,
+    local_views: Annotated[int, typer.Option("--locals", min=0, help="Local views of each photograph.")] = 1,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Highest, of DINO.")] = 1e-3,
+    warm_rate: Annotated[float, typer.Option(min=0, help="Highest, of the first steps.")] = 1e-3,
+    warmup: Annotated[int, typer.Option(min=0, help="Steps in which a learning rate rises.")] = 100,
+    freeze_last: Annotated[int, typer.Option(min=0, help="Steps of DINO that leave its last layer as it is.")] = 50,
 ) -> None:
-    """Train XCiT with DINO on simulated crops."""
+    """Train XCiT with DINO on pairs of simulated photographs."""
     from ctc_core.encoder.train import train
 
     folder = train(
         out,
         iterations=iterations,
+        start=start,
         input_px=input_px,
         seed=seed,
         resume=resume,
         deadline_hours=hours,
-        batch=batch,
         warm_start=warm_start,
+        describe=describe,
+        batch=batch,
+        global_px=global_px,
+        local_px=local_px,
+        locals=local_views,
+        learning_rate=learning_rate,
+        warm_rate=warm_rate,
+        warmup=warmup,
+        freeze_last=freeze_last,
         threads=Session.settings.threads,
         progress=progress("train"),
     )
     show({"model": str(folder)})
 
 
+@encoder_app.command("import")
+def encoder_import(
+    file: Annotated[Path, typer.Argument(help="The published ctc_dino.pt: a PyTorch state dict, names of timm 0.5.4.")],
+    out: Annotated[Path | None, typer.Argument(help="Model folder to write; default DATA/models/ctc-dino.")] = None,
+) -> None:
+    """Make the published encoder a model of ours. Nothing in the file is executed."""
+    from ctc_core.encoder.published import import_encoder
+
+    result = import_encoder(file, out or Session.settings.data_dir / "models" / "ctc-dino")
+    typer.echo(f"To use it, set CTC_ENCODER={result['model']}", err=True)
+    show(result)
+
+
 @encoder_app.command("evaluate")
 def encoder_evaluate(
     name: Annotated[str | None, typer.Argument(help="Name or path of another encoder.")] = None,
     seeds: Annotated[int, typer.Option(min=2)] = 10,
-    patients: Annotated[int, typer.Option(min=2, help="Simulated patients that give labels; as many are tested.")] = 16,
+    patients: Annotated[int, typer.Option(min=2, help="Simulated patients that give labels; as many are tested.")] = 10,
+    flow: Annotated[Path | None, typer.Option(help="Real flow cells, .npz, instead: mitotic or not.")] = None,
+    adapted: Annotated[str | None, typer.Option(help="With --flow: an encoder of `encoder adapt` beside it.")] = None,
 ) -> None:
     """F1 of CTC against anything else on unseen simulated patients, beside random weights and classical features."""
+    from ctc_core.encoder import tables
     from ctc_core.encoder.evaluate import evaluate
+    from ctc_core.encoder.evaluate_flow import evaluate_flow
 
-    settings = Session.settings
-    name = name or settings.encoder
-    show(evaluate(name, seeds=seeds, n_patients=patients, threads=settings.threads, progress=progress("evaluate")))
+    encoder, report, threads = _encoder(name), progress("evaluate"), Session.settings.threads
+    if flow:
+        other = _encoder(adapted) if adapted else None
+        result = evaluate_flow(encoder, flow, adapted=other, seeds=seeds, threads=threads, progress=report)
+        show(result if Session.as_json else tables.flow(result))
+    else:
+        result = evaluate(encoder, seeds=seeds, n_patients=patients, threads=threads, progress=report)
+        show(result if Session.as_json else tables.simulated(result))
+
+
+def _encoder(name: str | None) -> str:
+    """Folder of the encoder of this name, or of the one in the settings."""
+    from ctc_core.models import model_folder
+
+    return str(model_folder(name or Session.settings.encoder, Session.settings.data_dir))
+
+
+@encoder_app.command("adapt")
+def encoder_adapt(
+    name: Annotated[str, typer.Argument(help="Name or path of the encoder to start from.")],
+    flow: Annotated[Path, typer.Argument(help="Flow cells, .npz; half of the tiles are used, no labels.")],
+    out: Annotated[Path, typer.Argument(help="Model folder to write.")],
+    steps: Annotated[int, typer.Option(min=0, help="Of DINO; 0: only the batch norms learn.")] = 150,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """A short DINO on unlabelled tiles of another instrument."""
+    from ctc_core.encoder.adapt import adapt
+
+    threads = Session.settings.threads
+    folder = adapt(_encoder(name), flow, out, steps=steps, seed=seed, threads=threads, progress=progress("adapt"))
+    show({"model": str(folder)})
+
+
+@encoder_app.command("sizes")
+def encoder_sizes(
+    name: Annotated[str | None, typer.Argument(help="Name or path of the encoder whose weights to start from.")] = None,
+    px: Annotated[list[int] | None, typer.Option(help="Edge of the input; may be given several times.")] = None,
+    crops: Annotated[int, typer.Option(min=0, help="Labelled crops to learn from at each size.")] = 1024,
+    seeds: Annotated[int, typer.Option(min=2)] = 6,
+) -> None:
+    """Cells per second and F1 on simulated validation patients for each input size."""
+    from ctc_core.encoder import tables
+    from ctc_core.encoder.compare_sizes import SIZES, compare_sizes
+
+    encoder, report, threads = _encoder(name), progress("sizes"), Session.settings.threads
+    result = compare_sizes(encoder, sizes=px or SIZES, crops=crops, seeds=seeds, threads=threads, progress=report)
+    show(result if Session.as_json else tables.sizes(result))

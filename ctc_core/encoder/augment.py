@@ -1,11 +1,13 @@
-"""Views of a crop for DINO: two global, five local, from three-channel fluorescence.
+"""Views of a photograph for DINO, global and local, from three-channel fluorescence.
 
 Adapted from the paper's list, which is made for photographs. Kept: random resized crop, rotation by any angle, flips,
 blur, brightness and contrast. Changed: brightness and contrast act on each channel by itself (gain, offset, gamma),
 because stain strength and page stretch vary by themselves; noise is added. Left out: hue, greyscale, inversion,
 solarisation, equalisation: they exchange or destroy the channels' levels, and CD45 beside CK tells leukocyte from CTC.
-Gain and gamma stay moderate for the same reason. The cell in question sits in the crop's centre, so every view holds
-part of the centre; local crops of neighbours would teach the network to describe neighbours.
+Gain and gamma stay moderate for the same reason, and windows keep nearly the same size, because a cell's size tells
+it from a point. The cell in question sits in the crop's centre, so every view holds part of the centre; local crops of
+neighbours would teach the network to describe neighbours. Most of what may vary differs between the two
+photographs already (`simulate.render_pairs`).
 """
 
 from __future__ import annotations
@@ -30,19 +32,22 @@ class View:
     blur: float
     """Probability of a Gaussian blur, sigma 0.3 to 1.2 px (the optics' own is about 1)."""
     count: int = 1
+    shift_px: float = CROP_PX
+    """Furthest that the window's centre lies from the crop's; less where the window would leave the crop or
+    the middle."""
 
 
 @dataclass(frozen=True)
 class Jitter:
     """Strength of the intensity changes; each is drawn per crop, view and channel."""
 
-    gain: float = 0.2
+    gain: float = 0.1
     """Standard deviation of the log gain."""
-    gamma: float = 0.10
+    gamma: float = 0.05
     """Standard deviation of the log exponent."""
-    offset: float = 0.05
+    offset: float = 0.02
     """Standard deviation: the background is the patient's, not the cell's."""
-    noise: float = 0.03
+    noise: float = 0.015
     """Largest standard deviation of the noise added to a pixel."""
 
 
@@ -55,13 +60,17 @@ def turned(px: int) -> View:
     return View(px, (1.0, 1.0), blur=0.0)
 
 
-def views(global_px: int, local_px: int) -> tuple[View, ...]:
-    """The paper's scales and blur probabilities: global 1, global 2, five local."""
+def views(global_px: int, local_px: int, local_count: int) -> tuple[View, View]:
+    """Views of one photograph: a global one, and local ones from around the middle; cells keep their size."""
     return (
-        View(global_px, (0.5, 1.0), blur=1.0),
-        View(global_px, (0.5, 1.0), blur=0.1),
-        View(local_px, (0.1, 0.5), blur=0.5, count=5),
+        View(global_px, _area(global_px), blur=0.2, shift_px=2),
+        View(local_px, _area(local_px), blur=0.2, shift_px=5, count=local_count),
     )
+
+
+def _area(px: int) -> tuple[float, float]:
+    """Shares of the crop's area of windows whose edge is `px` within 5 %."""
+    return min((0.95 * px / CROP_PX) ** 2, 1), min((1.05 * px / CROP_PX) ** 2, 1)
 
 
 def multi_crop(
@@ -86,7 +95,7 @@ def _window(pixels: torch.Tensor, kind: View, generator: torch.Generator) -> tor
     n = len(pixels)
     half = _uniform(n, *kind.area, generator).sqrt()  # half edge where the crop reaches from -1 to 1
     # The window stays inside the crop before it turns and keeps the middle: the centre is at most its half edge away.
-    reach = torch.minimum(1 - half, half) * (1 / math.sqrt(2))
+    reach = torch.minimum(1 - half, half).clamp(max=2 * kind.shift_px / CROP_PX) * (1 / math.sqrt(2))
     centre = torch.stack([_uniform(n, -1, 1, generator), _uniform(n, -1, 1, generator)], 1) * reach[:, None]
     angle = _uniform(n, 0, 2 * math.pi, generator)
     flip = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)

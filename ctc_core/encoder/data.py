@@ -1,4 +1,4 @@
-"""Simulated crops for training and evaluation, rendered on the fly, in chunks that can be kept in a folder.
+"""Simulated crops for training and evaluation, rendered on the fly.
 
 Patients are numbers (`simulate.draw_patient`). The ranges below never meet, and small numbers, which people use for
 cartridges of their own, lie in none: no patient of an evaluation or of a demo was ever trained on.
@@ -7,16 +7,16 @@ cartridges of their own, lie in none: no patient of an evaluation or of a demo w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache as cache_once
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctc_core import simulate
-from ctc_core.simulate import render_crops
+from ctc_core.simulate.pairs import Pairs, render_pairs
 from ctc_core.types import CROP_PX
 
 TRAINING_PATIENTS = range(10_000_000, 20_000_000)
@@ -25,66 +25,47 @@ VALIDATION_PATIENTS = range(20_000_000, 30_000_000)
 EVALUATION_PATIENTS = range(30_000_000, 40_000_000)
 """To report, never to choose."""
 
-CHUNK = 2048
-"""Crops rendered at a time."""
+CHUNK = 1024
+"""Objects rendered at a time, each in two photographs and a clean one."""
 
 CROPS_PER_PATIENT = 32
+
+CTC_SHARE = 0.4
+"""Of the training objects: rare kinds must be seen often enough to be learned. Which ones they are, is not told."""
 
 Crops = NDArray[np.uint8]
 
 
-def training_chunk(index: int, *, seed: int, cache: Path | None = None) -> Crops:
-    """Chunk `index` of the training crops: (2048, 3, 48, 48) uint8 of 64 patients that no other chunk has, shuffled.
+def training_chunk(index: int, *, seed: int) -> Pairs:
+    """Chunk `index` of the training objects: 1024 of 32 patients that no other chunk has, shuffled."""
+    per_chunk = CHUNK // CROPS_PER_PATIENT
+    first = TRAINING_PATIENTS.start + (seed * 9973 + index) * per_chunk % len(TRAINING_PATIENTS)
+    rng = np.random.default_rng([seed, index])
+    chunk = render_pairs(
+        CHUNK,
+        int(rng.integers(2**31)),
+        patients=range(first, first + per_chunk),
+        ctc_share=CTC_SHARE,
+        crops_per_patient=CROPS_PER_PATIENT,
+    )
+    return chunk.rows(rng.permutation(CHUNK))
 
-    cache: folder that keeps chunks between runs; a chunk's file is complete or absent, and named after the
-    simulator's source, so that a changed simulator never finds its old crops.
-    """
-    path = cache / f"{simulator_version()}-{seed:04d}-{index:05d}.npy" if cache else None
-    if path and path.is_file():
-        return _read(path)
-    crops = _render_chunk(index, seed)
-    if path:
-        _write(path, crops)
-    return crops
 
-
-@cache_once
+@cache
 def simulator_version() -> str:
     """12 hex digits of the hash of the simulator's source files."""
     sources = sorted(Path(simulate.__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
-def _render_chunk(index: int, seed: int) -> Crops:
-    per_chunk = CHUNK // CROPS_PER_PATIENT
-    first = TRAINING_PATIENTS.start + (seed * 9973 + index) * per_chunk % len(TRAINING_PATIENTS)
-    patients = range(first, first + per_chunk)
-    rng = np.random.default_rng([seed, index])
-    crops, _, _ = render_crops(CHUNK, int(rng.integers(2**31)), patients=patients, crops_per_patient=CROPS_PER_PATIENT)
-    return crops[rng.permutation(CHUNK)]
-
-
-def _read(path: Path) -> Crops:
-    crops: Crops = np.load(path, allow_pickle=False)
-    return crops
-
-
-def _write(path: Path, crops: Crops) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.save(file, crops)
-    part.replace(path)
-
-
-def batches(batch: int, *, seed: int, start: int = 0, cache: Path | None = None) -> Iterator[Crops]:
-    """Endless batches (batch, 3, 48, 48); `start` batches are skipped without being rendered. `batch` divides 2048."""
+def batches(batch: int, *, seed: int, start: int = 0) -> Iterator[Pairs]:
+    """Endless batches of objects; `start` batches are skipped without being rendered. `batch` divides 1024."""
     per_chunk = CHUNK // batch
     index, within = divmod(start, per_chunk)
     while True:
-        crops = training_chunk(index, seed=seed, cache=cache)
+        chunk = training_chunk(index, seed=seed)
         for i in range(within, per_chunk):
-            yield crops[i * batch : (i + 1) * batch]
+            yield chunk.rows(slice(i * batch, (i + 1) * batch))
         index, within = index + 1, 0
 
 
@@ -99,13 +80,6 @@ class Labelled:
 
     def __len__(self) -> int:
         return len(self.crops)
-
-
-def labelled_crops(patients: Sequence[int], *, seed: int, crops_per_patient: int = 64) -> Labelled:
-    """Crops of these patients. A quarter is CTCs, far more than in a cartridge: both classes need enough cells."""
-    n = len(patients) * crops_per_patient
-    crops, kinds, is_ctc = render_crops(n, seed, patients=patients, crops_per_patient=crops_per_patient)
-    return Labelled(crops, is_ctc, kinds)
 
 
 assert CHUNK % CROPS_PER_PATIENT == 0 and CROP_PX == 48

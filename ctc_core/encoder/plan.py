@@ -14,19 +14,25 @@ class Plan:
     iterations: int
     input_px: int = 48
     """Edge at inference."""
+    start: str | None = None
+    """Name or path of an encoder whose weights to go on from; None: random ones."""
     global_px: int = 40
-    """A global window covers .5 to 1 of the area, 41 px on average: at 40 px cells keep their size."""
+    """Edge of a global view, in pixels of the crop too: the cell and what touches it, at its size."""
     local_px: int = 24
-    """Likewise: .1 to .5 of the area, 25 px on average."""
+    """Likewise: the inside of the cell."""
+    locals: int = 1
+    """Local views of each photograph (paper 5 of each crop): they cost most of a step and pairs do their work."""
     batch: int = 64
-    """Paper 128; half as many crops, twice as many steps when there are few crops."""
-    out_dim: int = 4096
-    """Paper 65,536 for a million crops; with far fewer, most outputs would never be used and cost most of the time."""
+    """Objects, each in two photographs. Paper 128; fewer crops a step, more steps when there are few crops."""
+    hidden: int = 1024
+    """Width of the head's layers (paper 2048)."""
+    out_dim: int = 2048
+    """Paper 65,536 for a million crops; with far fewer, most outputs would never be used and cost much of the time."""
     warm_start: int = 0
-    """First steps, in which the network learns to describe crops (`describe`); the paper has none."""
+    """First steps, in which the network learns only to describe clean photographs; the paper has none."""
     warm_rate: float = 1e-3
     describe: float = 1.0
-    """Weight of the description beside DINO's loss after a warm start: keeps what was learned from collapsing."""
+    """Weight of the description beside DINO's loss; 0: DINO alone."""
     learning_rate: float = 1e-3
     final_rate: float = 1e-6
     warmup: int = 100

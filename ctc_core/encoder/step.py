@@ -1,4 +1,4 @@
-"""One step of training: first, if planned, describing crops; then DINO."""
+"""One step of training: first, if planned, describing clean photographs; then DINO, and describing beside it."""
 
 from __future__ import annotations
 
@@ -18,49 +18,73 @@ WARM_MOMENTUM = 0.97
 Record = dict[str, float | int]
 
 
-def train_step(plan: Plan, state: State, crops: data.Crops) -> Record:
-    """One batch; moves student, teacher and centre."""
+def train_step(plan: Plan, state: State, crops: data.Crops, clean: data.Crops | None = None) -> Record:
+    """One batch; moves student, teacher and centre.
+
+    crops: (n, 2, 3, 48, 48) uint8, two photographs of each object, or (n, 3, 48, 48), only one.
+    clean: (n, 3, 48, 48) uint8, what is to be described; None: there is nothing to describe.
+    """
     generator = torch.Generator().manual_seed(plan.seed * 1_000_003 + state.step)
     move = _warm_step if state.step < plan.warm_start else _dino_step
-    record = move(plan, state, crops, generator)
+    shots = [crops, crops] if crops.ndim == 4 else [crops[:, 0], crops[:, 1]]
+    record = move(plan, state, [to_unit(shot) for shot in shots], clean, generator)
     state.step += 1
     return {"step": state.step, "lr": state.optimizer.param_groups[0]["lr"], **record}
 
 
-def _warm_step(plan: Plan, state: State, crops: data.Crops, generator: torch.Generator) -> Record:
-    """The student describes crops, turned and mirrored; the teacher is its running mean."""
-    (view,) = augment.multi_crop(to_unit(crops), (augment.turned(plan.input_px),), augment.FAINT, generator)
-    loss = _description_loss(state, state.student[0](to_range(view)), crops)
+def _warm_step(
+    plan: Plan, state: State, shots: list[torch.Tensor], clean: data.Crops | None, generator: torch.Generator
+) -> Record:
+    """The student describes; the teacher is its running mean."""
+    kinds = augment.views(plan.global_px, plan.local_px, plan.locals)[:1]
+    wide = torch.cat([augment.multi_crop(shot, kinds, augment.Jitter(), generator)[0] for shot in shots])
+    vectors = state.student[0](to_range(wide))
+    loss = _description_loss(state, vectors, clean)
     _update(plan, state, loss)
     dino.update_teacher(state.teacher, state.student, WARM_MOMENTUM)
-    return {"description": loss.item()}
+    return {"description": loss.item(), "effective_rank": effective_rank(vectors.detach())}
 
 
-def _dino_step(plan: Plan, state: State, crops: data.Crops, generator: torch.Generator) -> Record:
-    kinds = augment.views(plan.global_px, plan.local_px)
-    *globals_, local = (to_range(v) for v in augment.multi_crop(to_unit(crops), kinds, augment.Jitter(), generator))
-    wide = torch.cat(globals_)
+def _dino_step(
+    plan: Plan, state: State, shots: list[torch.Tensor], clean: data.Crops | None, generator: torch.Generator
+) -> Record:
+    kinds = augment.views(plan.global_px, plan.local_px, plan.locals)
+    drawn = [augment.multi_crop(shot, kinds, augment.Jitter(), generator) for shot in shots]
+    wide, local = (to_range(torch.cat(views)) for views in zip(*drawn, strict=True))
+    n = len(shots[0])
     with torch.no_grad():
         embedding = state.teacher[0](wide)
-        target = state.teacher[1](embedding).unflatten(0, (-1, plan.batch))
-    features = torch.cat([state.student[0](wide), state.student[0](local)])
-    loss = dino.dino_loss(state.student[1](features).unflatten(0, (-1, plan.batch)), target, state.centre)
-    extra = _description_loss(state, features[: len(wide)], crops) if plan.warm_start else torch.zeros(())
+        target = state.teacher[1](embedding).unflatten(0, (-1, n))
+    features = torch.cat([state.student[0](view) for view in (wide, local) if len(view)])
+    loss = dino.dino_loss(state.student[1](features).unflatten(0, (-1, n)), target, state.centre)
+    extra = _description_loss(state, features[: len(wide)], clean) if plan.describe else torch.zeros(())
     _update(plan, state, loss + plan.describe * extra)
     done, steps = state.step - plan.warm_start, plan.iterations - plan.warm_start
     dino.update_teacher(state.teacher, state.student, dino.cosine(done, steps, plan.momentum, 1.0))
     per_cell, of_mean = dino.teacher_entropy(target, state.centre)
     state.centre = dino.update_centre(state.centre, target)
-    spread = float(embedding.std(dim=0).mean())
     losses = {"loss": loss.item(), "description": extra.item()}
-    return {**losses, "entropy": per_cell, "entropy_of_mean": of_mean, "embedding_sd": spread}
+    rank = effective_rank(embedding)
+    return {**losses, "entropy": per_cell, "entropy_of_mean": of_mean, "effective_rank": rank}
 
 
-def _description_loss(state: State, vectors: torch.Tensor, crops: data.Crops) -> torch.Tensor:
+def effective_rank(vectors: torch.Tensor) -> float:
+    """exp of the entropy of the covariance's eigenvalues, 1 to 128 (Roy, Vetterli 2007); near 1: collapse."""
+    share = torch.linalg.svdvals(vectors - vectors.mean(0)).square()
+    return float(torch.special.entr(share / share.sum().clamp(min=1e-12)).sum().exp())
+
+
+def _description_loss(state: State, vectors: torch.Tensor, clean: data.Crops | None) -> torch.Tensor:
     """Smooth absolute error of standardised descriptors; `vectors`: one or more views of each crop, view after view."""
-    target = (torch.from_numpy(descriptors(crops)) - state.mean) / state.sd
-    views = len(vectors) // len(crops)
-    return nn.functional.smooth_l1_loss(state.student[2](vectors), target.clamp(-5, 5).repeat(views, 1))
+    if clean is None:
+        return torch.zeros(())
+    target = standardised(state, clean)
+    return nn.functional.smooth_l1_loss(state.student[2](vectors), target.repeat(len(vectors) // len(target), 1))
+
+
+def standardised(state: State, clean: data.Crops) -> torch.Tensor:
+    """(n, 3, 48, 48) clean photographs -> (n, 138) descriptors in standard deviations, within 5."""
+    return ((torch.from_numpy(descriptors(clean)) - state.mean) / state.sd).clamp(-5, 5)
 
 
 def _update(plan: Plan, state: State, loss: torch.Tensor) -> None:

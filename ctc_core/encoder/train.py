@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,13 +16,15 @@ from ctc_core._torch import nn, torch
 from ctc_core.encoder import data, dino
 from ctc_core.encoder.checkpoint import State, load_checkpoint, save_checkpoint
 from ctc_core.encoder.describe import N_DESCRIPTORS, descriptors
+from ctc_core.encoder.embedder import load_network, run_network
 from ctc_core.encoder.network import ARCHITECTURE, build_network, recalibrate
 from ctc_core.encoder.plan import Plan
 from ctc_core.encoder.preprocess import to_input
 from ctc_core.encoder.sizes import check_input_px
-from ctc_core.encoder.step import train_step
+from ctc_core.encoder.step import standardised, train_step
 from ctc_core.errors import ModelError
-from ctc_core.models import write_config
+from ctc_core.models import load_config, model_folder, write_config
+from ctc_core.simulate.pairs import Pairs
 from ctc_core.types import EMBEDDING_DIM, Progress, silent
 
 WEIGHTS = "weights.safetensors"
@@ -41,7 +42,6 @@ def train(
     deadline_hours: float | None = None,
     threads: int = 0,
     batch: int = 64,
-    cache: Path | None = None,
     checkpoint_every: int = 100,
     progress: Progress = silent,
     **changes: Any,
@@ -50,57 +50,71 @@ def train(
 
     The schedules span `iterations`; at the deadline training stops where it is and exports that, config.json says so.
     resume: go on from `out`'s checkpoint, if there is one, with bitwise the same result as without the interruption.
-    cache: folder that keeps rendered crops. changes: further fields of `Plan`.
+    changes: further fields of `Plan`, `start` among them.
 
     Raises:
-        ModelError: an input size that does not fit, or a checkpoint of another plan.
+        ModelError: an input size that does not fit, no encoder to start from, or a checkpoint of another plan.
     """
     sizes = {"input_px": input_px} | {key: px for key, px in changes.items() if key in ("global_px", "local_px")}
     for px in sizes.values():
         check_input_px(px)
     plan = Plan(iterations=iterations, seed=seed, batch=batch, **(changes | sizes))
     if data.CHUNK % batch:
-        message = f"batch {batch}: must divide {data.CHUNK}. Choose 32, 64 or 128."
+        message = f"batch {batch}: must divide {data.CHUNK}. Choose 16, 32, 64 or 128."
         raise ModelError(message)
     if threads:
         torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + deadline_hours * 3600 if deadline_hours is not None else None
-    state = _start(plan, out / CHECKPOINT, cache, resume=resume)
-    _loop(plan, state, out, cache, deadline, checkpoint_every, progress)
-    return export(plan, state, out, cache)
+    state = _start(plan, out / CHECKPOINT, resume=resume)
+    _loop(plan, state, out, deadline, checkpoint_every, progress)
+    return export(plan, state, out)
 
 
-def _start(plan: Plan, checkpoint: Path, cache: Path | None, *, resume: bool) -> State:
-    student = _fresh_student(plan)
-    teacher = _fresh_student(plan).requires_grad_(False)
-    teacher.load_state_dict(student.state_dict())
+def _start(plan: Plan, checkpoint: Path, *, resume: bool) -> State:
+    known = data.training_chunk(0, seed=plan.seed)
+    described = torch.from_numpy(descriptors(known.clean))
+    student = _student(plan)
+    teacher = _student(plan).requires_grad_(False)
     optimizer = torch.optim.AdamW(dino.parameter_groups(student), lr=plan.learning_rate)
-    known = torch.from_numpy(descriptors(data.training_chunk(0, seed=plan.seed, cache=cache)))
-    state = State(student, teacher, optimizer, torch.zeros(plan.out_dim), known.mean(0), known.std(0) + 1e-4)
+    state = State(student, teacher, optimizer, torch.zeros(plan.out_dim), described.mean(0), described.std(0) + 1e-2)
     if resume and checkpoint.is_file():
         load_checkpoint(checkpoint, state, asdict(plan))
+        return state
+    if plan.start:
+        _fit_describer(plan, state, known)
+    teacher.load_state_dict(student.state_dict())
     return state
 
 
-def _fresh_student(plan: Plan) -> nn.Sequential:
+def _student(plan: Plan) -> nn.Sequential:
     """Backbone, DINO head, linear describer: what is trained; only the backbone is kept."""
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
-        backbone = build_network()
-        return nn.Sequential(backbone, dino.Head(out_dim=plan.out_dim), nn.Linear(EMBEDDING_DIM, N_DESCRIPTORS))
+        backbone = load_network(model_folder(plan.start)) if plan.start else build_network()
+        head = dino.Head(out_dim=plan.out_dim, hidden=plan.hidden)
+        return nn.Sequential(backbone, head, nn.Linear(EMBEDDING_DIM, N_DESCRIPTORS))
 
 
-def _loop(
-    plan: Plan, state: State, out: Path, cache: Path | None, deadline: float | None, every: int, progress: Progress
-) -> None:
+def _fit_describer(plan: Plan, state: State, known: Pairs, ridge: float = 1e-2) -> None:
+    """Ridge regression of the descriptors on what the backbone says already, so that it is not led astray at first."""
+    x = torch.from_numpy(run_network(state.student[0].eval(), known.shots[:, 0], input_px=plan.input_px))
+    y = standardised(state, known.clean)
+    centre = x.mean(0)
+    gram = (x - centre).T @ (x - centre)
+    weight = torch.linalg.solve(gram + ridge * gram.trace() / len(gram) * torch.eye(len(gram)), (x - centre).T @ y)
+    state.student[2].load_state_dict({"weight": weight.T, "bias": y.mean(0) - centre @ weight})
+
+
+def _loop(plan: Plan, state: State, out: Path, deadline: float | None, every: int, progress: Progress) -> None:
     state.student.train()
     state.teacher.train()
-    stream = data.batches(plan.batch, seed=plan.seed, start=state.step, cache=cache)
+    stream = data.batches(plan.batch, seed=plan.seed, start=state.step)
     started, first = time.monotonic(), state.step
     with _open_log(out / LOG, state.step) as log:
         while state.step < plan.iterations and (deadline is None or time.monotonic() < deadline):
-            record = train_step(plan, state, next(stream))
+            objects = next(stream)
+            record = train_step(plan, state, objects.shots, objects.clean)
             seconds = time.monotonic() - started
             crops_per_second = (state.step - first) * plan.batch / seconds
             pace = {"seconds": round(seconds, 1), "crops_per_s": round(crops_per_second, 2)}
@@ -120,30 +134,50 @@ def _open_log(path: Path, step: int) -> TextIO:
     return path.open("a")
 
 
-def export(plan: Plan, state: State, out: Path, cache: Path | None = None, *, n_batches: int = 16) -> Path:
+def export(plan: Plan, state: State, out: Path) -> Path:
     """Write the teacher's backbone, its batch statistics taken anew from plain crops, and config.json."""
     backbone = build_network()
     backbone.load_state_dict(state.teacher[0].state_dict())
-    recalibrate(backbone, _plain_batches(plan, cache, n_batches))
+    recalibrate(backbone, _plain_batches(plan))
     safetensors.torch.save_file(backbone.state_dict(), out / WEIGHTS)
     (out / WEIGHTS).chmod(0o644)  # safetensors writes it for its owner only
+    stages = [*_earlier(plan), _stage(plan, state)]
     config = {
         "kind": "encoder",
         "name": out.resolve().name,
         "architecture": ARCHITECTURE,
         "input_px": plan.input_px,
         "method": "DINO",
-        "training": asdict(plan),
-        "iterations_done": state.step,
-        "completed": state.step >= plan.iterations,
-        "crops_seen": state.step * plan.batch,
-        "simulator": data.simulator_version(),
+        "stages": stages,
+        "objects_seen": sum(stage["objects_seen"] for stage in stages),
+        "crops_seen": sum(stage["crops_seen"] for stage in stages),
         "crops": "patients from 10,000,000 up (ctc_core.encoder.data)",
     }
     write_config(out, config, [WEIGHTS])
     return out
 
 
-def _plain_batches(plan: Plan, cache: Path | None, n_batches: int) -> Iterator[torch.Tensor]:
-    stream = data.batches(plan.batch, seed=plan.seed, cache=cache)
-    return (to_input(crops, plan.input_px) for crops in islice(stream, n_batches))
+def _earlier(plan: Plan) -> list[dict[str, Any]]:
+    """Stages that the weights to start from went through."""
+    if plan.start is None:
+        return []
+    config = load_config(model_folder(plan.start))
+    return list(config.get("stages", []))
+
+
+def _stage(plan: Plan, state: State) -> dict[str, Any]:
+    """What this training did."""
+    objects = state.step * plan.batch
+    return {
+        "training": asdict(plan),
+        "iterations_done": state.step,
+        "completed": state.step >= plan.iterations,
+        "objects_seen": objects,
+        "crops_seen": 2 * objects,
+        "simulator": data.simulator_version(),
+    }
+
+
+def _plain_batches(plan: Plan, n: int = 1024, batch: int = 64) -> Iterator[torch.Tensor]:
+    shots = data.training_chunk(0, seed=plan.seed).shots[:n, 0]
+    return (to_input(shots[i : i + batch], plan.input_px) for i in range(0, len(shots), batch))

@@ -16,16 +16,39 @@ def crops(n=2):
     return torch.from_numpy(np.random.default_rng(0).random((n, 3, 48, 48), dtype=np.float32))
 
 
-def test_two_global_and_five_local_views_in_range():
-    drawn = multi_crop(crops(4), augment.views(40, 24), Jitter(), generator())
-    assert [tuple(v.shape) for v in drawn] == [(4, 3, 40, 40), (4, 3, 40, 40), (20, 3, 24, 24)]
+def test_a_global_and_three_local_views_in_range():
+    drawn = multi_crop(crops(4), augment.views(40, 24, 3), Jitter(), generator())
+    assert [tuple(v.shape) for v in drawn] == [(4, 3, 40, 40), (12, 3, 24, 24)]
     assert all(v.min() >= 0 and v.max() <= 1 for v in drawn)
 
 
 def test_the_same_generator_gives_the_same_views():
-    first, again, other = (multi_crop(crops(), augment.views(40, 24), Jitter(), generator(seed)) for seed in (0, 0, 1))
+    first, again, other = (
+        multi_crop(crops(), augment.views(40, 24, 1), Jitter(), generator(seed)) for seed in (0, 0, 1)
+    )
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0], other[0])
+
+
+@pytest.mark.parametrize("px", [24, 32, 40])
+def test_cells_keep_their_size(px):
+    """The edge of a window differs by up to 5 %, so a disc's area by up to 11 %."""
+    axis = torch.arange(48) - 23.5
+    disc = ((axis[:, None] ** 2 + axis**2) < 8**2).float().expand(20, 3, 48, 48)
+    (drawn, _) = multi_crop(disc, augment.views(px, px, 1), STILL, generator())
+    area = drawn.sum((2, 3)) / disc[0, 0].sum()
+    assert ((area > 0.89) & (area < 1.12)).all()
+    assert area.std() > 0.02
+
+
+def test_a_window_strays_no_further_than_it_may():
+    dot = torch.zeros(64, 3, 48, 48)
+    dot[..., 23:25, 23:25] = 1
+    (drawn,) = multi_crop(dot, (View(24, (0.25, 0.25), blur=0, shift_px=3),), STILL, generator())
+    axis = torch.arange(24) - 11.5
+    total = drawn.sum((2, 3))
+    off = torch.hypot((drawn.sum(2) * axis).sum(-1) / total, (drawn.sum(3) * axis).sum(-1) / total)
+    assert 1 < off.max() < 3.1
 
 
 def test_views_of_a_crop_lie_a_batch_apart():

@@ -1,78 +1,97 @@
+from dataclasses import asdict
+
 import pytest
 
-from ctc_core.encoder.card import write_card
+from ctc_core.encoder.card import commands, write_card
+from ctc_core.encoder.plan import Plan
 from ctc_core.models import sha256, write_config
 
+
+def interval(mean):
+    return {"mean": mean, "low": mean - 0.09, "high": mean + 0.09, "n": 5}
+
+
 RESULT = {
+    "encoder_id": "tiny-0123",
+    "data": "simulated, unseen patients",
     "seeds": 5,
-    "patients": {"labelled": 16, "tested": 17},
-    "cells": {"labelled": 1024, "tested": 1088},
+    "patients": {"labelled": 10, "tested": 10},
+    "cells": {"labelled": 2638, "tested": 2773},
+    "ctc_share": {"labelled": 0.57, "tested": 0.44},
     "f1": {
-        "ours": {
-            "20": {"mean": 0.5, "low": 0.41, "high": 0.59, "n": 5},
-            "all": {"mean": 0.9, "low": 0.88, "high": 0.92, "n": 5},
-        },
-        "classical": {
-            "20": {"mean": 0.4, "low": 0.3, "high": 0.5, "n": 5},
-            "all": {"mean": 0.8, "low": 0.7, "high": 0.9, "n": 5},
-        },
+        "ours": {"20": interval(0.5), "all": interval(0.9)},
+        "classical": {"20": interval(0.4), "all": interval(0.8)},
     },
-    "right_by_kind": {
-        "ours": {"ctc": {"share": 0.91, "n": 1280}, "point": {"share": 0.95, "n": 400}},
-        "classical": {"ctc": {"share": 0.81, "n": 1280}, "point": {"share": 0.85, "n": 400}},
-    },
+    "difference": {"classical": {"20": interval(0.1), "all": interval(0.1)}},
+    "f1_rarer": {"ours": {"all": interval(0.7)}, "classical": {"all": interval(0.6)}},
+    "right_by_kind": {"ours": {"point": {"share": 0.95, "n": 400}}, "classical": {"point": {"share": 0.85, "n": 400}}},
 }
 
-PLAN = {
-    "iterations": 730,
-    "warm_start": 500,
-    "batch": 32,
-    "seed": 3,
-    "global_px": 40,
-    "local_px": 24,
-    "out_dim": 4096,
-    "learning_rate": 3e-4,
-}
+FIRST = Plan(iterations=700, warm_start=700, batch=32, global_px=32)
+SECOND = Plan(iterations=500, start="training/first", batch=32, seed=3, learning_rate=3e-4, describe=2.0)
+
+
+def stage(plan, done):
+    return {
+        "training": asdict(plan),
+        "iterations_done": done,
+        "completed": done == plan.iterations,
+        "objects_seen": done * plan.batch,
+        "crops_seen": 2 * done * plan.batch,
+        "simulator": "0123456789ab",
+    }
 
 
 @pytest.fixture
 def folder(tmp_path):
-    def make(**changes):
-        (tmp_path / "weights.safetensors").write_bytes(b"weights")
-        config = {
-            "kind": "encoder",
-            "name": "tiny",
-            "architecture": "xcit_nano_12_p8_224",
-            "input_px": 48,
-            "crops": "simulated",
-            "training": PLAN,
-            "iterations_done": 730,
-            "completed": True,
-            "crops_seen": 23360,
-        }
-        write_config(tmp_path, config | changes, ["weights.safetensors"])
-        return tmp_path
-
-    return make
+    (tmp_path / "weights.safetensors").write_bytes(b"weights")
+    config = {
+        "kind": "encoder",
+        "name": "tiny",
+        "architecture": "xcit_nano_12_p8_224",
+        "input_px": 48,
+        "crops": "patients from 10,000,000 up",
+        "stages": [stage(FIRST, 700), stage(SECOND, 400)],
+        "objects_seen": 35200,
+        "crops_seen": 70400,
+    }
+    write_config(tmp_path, config, ["weights.safetensors"])
+    return tmp_path
 
 
 def test_card_holds_figures_with_n_and_interval_data_command_and_hash(folder):
-    text = write_card(folder(), RESULT, "python -m ctc_core encoder train").read_text()
-    assert "| | 20 labels | all labels |\n|---|---|---|\n" in text
-    assert "| ours | 0.500 (0.410 to 0.590), n = 5 | 0.900 (0.880 to 0.920), n = 5 |\n" in text
-    assert "| point | 400 | 0.950 | 0.850 |" in text
-    assert "23,360 simulated crops" in text
-    assert "230 steps of DINO" in text
-    assert "500 steps of a warm start" in text
+    text = write_card(folder, RESULT).read_text()
+    assert "70,400 distinct simulated crops, each seen once: two photographs of each of 35,200 objects" in text
+    assert "  0.500 (0.410 to 0.590)  0.900 (0.810 to 0.990)" in text
+    assert "2638 cells of 10 patients give labels, 57% CTCs" in text
     assert "Never tested on patient data" in text
-    assert "python -m ctc_core encoder train" in text
-    assert sha256(folder() / "weights.safetensors") in text
-    assert "Stopped early" not in text
+    assert "No kind and no class was told" in text
+    assert "python -m ctc_core encoder evaluate tiny --seeds 5 --patients 10" in text
+    assert sha256(folder / "weights.safetensors") in text
 
 
-def test_card_says_what_did_not_happen(folder):
-    short = folder(completed=False, iterations_done=100, training=PLAN | {"warm_start": 0})
-    text = write_card(short, RESULT, "").read_text()
-    assert "100 steps of DINO" in text
-    assert "warm start" not in text
-    assert "Stopped early: 730 steps were planned" in text
+def test_card_says_what_each_stage_did_and_did_not(folder):
+    lines = write_card(folder, RESULT).read_text().splitlines()
+    assert [line for line in lines if line[:2] in ("1.", "2.")] == [
+        (
+            "1. 700 steps of description alone (learning rate 0.001); views of 32 px, 32 objects a step, seed 0, "
+            "simulator `0123456789ab`."
+        ),
+        (
+            "2. 400 steps of DINO (2 global views of 40 px, 2 local of 24 px, 2048 outputs, learning rate 0.0003, "
+            "description beside it with weight 2); views of 40 px, 32 objects a step, seed 3, "
+            "simulator `0123456789ab`. "
+            "Stopped early: 500 steps were planned."
+        ),
+    ]
+
+
+def test_commands_train_it_again():
+    stages = [stage(FIRST, 700), stage(SECOND, 400)]
+    assert commands("tiny", stages) == [
+        "python -m ctc_core encoder train training/first --iterations 700 --warm-start 700 --batch 32 --global-px 32",
+        (
+            "python -m ctc_core encoder train models/tiny --iterations 500 --seed 3 --start training/first --batch 32 "
+            "--learning-rate 0.0003 --describe 2"
+        ),
+    ]

@@ -1,69 +1,115 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
-from ctc_core.encoder import data, evaluate
-from ctc_core.encoder.classical import classical_features
-
-
-def test_f1_counts_by_hand():
-    truth = np.array([1, 1, 1, 0, 0], bool)
-    assert evaluate.f1(truth, np.array([1, 1, 0, 1, 0], bool)) == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
-    assert evaluate.f1(truth, np.zeros(5, bool)) == 0
-
-
-def test_interval_is_students():
-    # t(.975, 3 degrees) = 3.182446; sd of 1..4 = 1.290994
-    result = evaluate.interval([0.1, 0.2, 0.3, 0.4])
-    half = 3.182446 * 0.1290994 / 2
-    assert result == pytest.approx({"mean": 0.25, "low": 0.25 - half, "high": 0.25 + half, "n": 4}, abs=1e-6)
-
-
-def test_a_draw_has_both_classes_and_is_the_same_for_a_seed():
-    is_ctc = np.arange(200) < 3
-    rows = evaluate.draw(is_ctc, 20, seed=4)
-    assert len(set(rows)) == 20
-    assert is_ctc[rows].sum() >= 2
-    np.testing.assert_array_equal(rows, evaluate.draw(is_ctc, 20, seed=4))
+from ctc_core.encoder import data, evaluate, scores, tables
+from ctc_core.encoder.evaluate import Mix, Run, judge, labelled_cells, summarise
 
 
 def cells(seed, n=120):
-    """CTCs are bright in the second channel, kinds say so."""
+    """CTCs are bright in the second channel, kinds say so; points come in both classes."""
     rng = np.random.default_rng(seed)
     is_ctc = rng.random(n) < 0.4
     crops = rng.integers(0, 100, (n, 3, 48, 48), dtype=np.uint8)
     crops[is_ctc, 1, 14:34, 14:34] += 100
-    return data.Labelled(crops, is_ctc, np.where(is_ctc, "ctc", "leukocyte"))
+    kinds = np.where(is_ctc, "CTC dim", "leukocyte")
+    kinds[rng.random(n) < 0.3] = "point"
+    return data.Labelled(crops, is_ctc, kinds)
 
 
-def test_a_run_scores_every_number_of_labels_and_every_kind():
-    test = cells(2)
-    scores, by_kind = evaluate.run(classical_features, cells(1), test, (20, 100, 500), seed=0)
-    assert list(scores) == ["20", "100", "all"]  # there are no 500
-    assert scores["all"] == 1
-    n_ctc = int(test.is_ctc.sum())
-    assert by_kind == {"ctc": (n_ctc, n_ctc), "leukocyte": (120 - n_ctc, 120 - n_ctc)}
+def test_cells_come_once_with_the_phenotype_of_ctcs(monkeypatch):
+    asked = {}
+
+    def render(n, seed, *, patients, ctc_share, crops_per_patient):
+        asked.update(n=n, seed=seed, patients=patients, ctc_share=ctc_share)
+        drawn = [0, 1, 1, 2, 0, 3, 4, 5]  # seeds of objects, some again
+        looks = [("ctc", "dim", True), ("crowded", "crowded", True), ("leukocyte", "monocyte", False)]
+        items = [
+            SimpleNamespace(seed=i, **dict(zip(("kind", "phenotype", "is_ctc"), looks[i % 3], strict=True)))
+            for i in drawn
+        ]
+        return np.arange(len(drawn), dtype=np.uint8), items
+
+    monkeypatch.setattr(evaluate, "render_items", render)
+    found = labelled_cells(range(7, 9), Mix(25, 10), seed=3)
+    assert asked == {"n": 6, "seed": 3, "patients": range(7, 9), "ctc_share": 0.4}
+    np.testing.assert_array_equal(found.crops, [0, 1, 3, 5, 6])  # asked for five
+    assert list(found.kinds) == ["CTC dim", "crowded", "leukocyte", "CTC dim", "crowded"]
+    assert list(found.is_ctc) == [True, True, False, True, True]
 
 
-def test_features_without_information_score_near_the_share():
-    noise = np.random.default_rng(0)
-    scores, _ = evaluate.run(lambda crops: noise.normal(size=(len(crops), 8)), cells(1), cells(2), (), seed=0)
-    assert scores["all"] < 0.7
+def test_cells_of_simulated_patients():
+    found = labelled_cells(range(30_000_000, 30_000_002), Mix(90, 45), seed=0)
+    assert (found.crops.shape, found.crops.dtype) == ((18, 3, 48, 48), np.uint8)
+    assert len(np.unique(found.crops.reshape(18, -1), axis=0)) == 18
+    assert 0 < found.is_ctc.sum() < 18
+    assert not any(kind == "ctc" for kind in found.kinds)
 
 
-def test_summary_pools_kinds_and_averages_scores():
-    runs = [{"ours": ({"20": 0.5}, {"ctc": (1, 2)})}, {"ours": ({"20": 0.7}, {"ctc": (3, 4), "point": (1, 1)})}]
-    summary = evaluate.summarise(runs)
-    assert summary["f1"]["ours"]["20"]["mean"] == pytest.approx(0.6)
-    assert summary["right_by_kind"] == {"ours": {"ctc": {"share": 4 / 6, "n": 6}, "point": {"share": 1.0, "n": 1}}}
+def test_every_number_of_labels_is_judged():
+    rng = np.random.default_rng(0)
+    is_ctc = np.arange(60) % 2 == 0
+    x = rng.normal(size=(60, 5)) + is_ctc[:, None] * 3
+    values = judge((x, x[:10]), is_ctc, (20, 50, 100), seed=0)
+    assert list(values) == ["20", "50", "all"]  # there are no 100
+    np.testing.assert_allclose(values["all"], scores.decide(x, is_ctc, x[:10]))
+    rows = scores.draw(is_ctc, 20, seed=0)
+    np.testing.assert_allclose(values["20"], scores.decide(x[rows], is_ctc[rows], x[:10]))
 
 
-def test_evaluate_compares_three_methods_on_unseen_patients(monkeypatch):
+def run(seed):
+    """A method that is right, and one that calls everything a CTC."""
+    test = cells(seed)
+    right, blind = np.where(test.is_ctc, 1.0, -1.0), np.ones(len(test))
+    return Run(test, {"ours": {"20": blind, "all": right}, "classical": {"20": blind, "all": blind}})
+
+
+def test_summary_of_two_seeds():
+    runs = [run(1), run(2)]
+    summary = summarise(runs)
+    blind = [f1_score(r.test.is_ctc, np.ones(120)) for r in runs]
+    assert summary["f1"]["ours"]["all"] == pytest.approx({"mean": 1, "low": 1, "high": 1, "n": 2})
+    assert summary["f1"]["classical"]["all"] == pytest.approx(scores.interval(blind))
+    assert summary["difference"] == {
+        "classical": {
+            "20": pytest.approx({"mean": 0, "low": 0, "high": 0, "n": 2}),
+            "all": pytest.approx(scores.interval([1 - score for score in blind])),
+        }
+    }
+    assert summary["f1_rarer"]["classical"]["all"]["mean"] == pytest.approx(0.4)  # 2 * .25 / (.25 + 1)
+    assert list(summary["f1_rarer"]["ours"]) == ["all"]
+
+
+def test_kinds_of_two_seeds():
+    runs = [run(1), run(2)]
+    by_kind = summarise(runs)["right_by_kind"]
+    kinds = [r.test.kinds for r in runs]
+    assert by_kind["ours"]["CTC dim"] == {
+        "share": 1.0, "low": 1.0, "high": 1.0, "n": int(sum((k == "CTC dim").sum() for k in kinds)),
+    }  # fmt: skip
+    assert by_kind["classical"]["leukocyte"]["share"] == 0
+    points = [r.test.is_ctc[k == "point"] for r, k in zip(runs, kinds, strict=True)]
+    found = by_kind["classical"]["point"]
+    assert found["share"] == pytest.approx(np.mean([p.mean() for p in points]))
+    assert found["f1"] == pytest.approx(scores.interval([f1_score(p, np.ones(len(p))) for p in points]))
+
+
+def test_a_kind_of_one_seed_has_no_interval():
+    one, other = run(1), run(2)
+    one.test.kinds[0] = "smear"
+    row = summarise([one, other])["right_by_kind"]["ours"]["smear"]
+    assert row == {"share": 1.0, "n": 1}
+
+
+@pytest.fixture(scope="module")
+def result():
     asked = []
 
-    def labelled(patients, *, seed, crops_per_patient):
-        asked.append(patients)
+    def labelled(patients, mix, *, seed):
+        asked.append((patients, mix))
         return cells(seed, 40)
 
     class Flat:
@@ -72,25 +118,49 @@ def test_evaluate_compares_three_methods_on_unseen_patients(monkeypatch):
         def embed(self, crops):
             return crops.reshape(len(crops), -1)[:, ::54].astype(np.float32)
 
-    monkeypatch.setattr(evaluate.data, "labelled_crops", labelled)
-    monkeypatch.setattr(evaluate.Embedder, "load", lambda _name, threads: Flat())
-    result = evaluate.evaluate("flat", seeds=2, n_patients=3, labels=(20,))
-    assert [set(result["f1"]), set(result["f1"]["ours"])] == [{"ours", "random weights", "classical"}, {"20", "all"}]
-    assert result["f1"]["classical"]["all"] == pytest.approx({"mean": 1, "low": 1, "high": 1, "n": 2})
-    assert (result["encoder_id"], result["seeds"], result["patients"]) == ("flat-0", 2, {"labelled": 3, "tested": 3})
-    everyone = [number for patients in asked for number in patients]
-    assert len(set(everyone)) == 12
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "labelled_cells", labelled)
+        patch.setattr(evaluate.Embedder, "load", lambda _name, threads: Flat())
+        result = evaluate.evaluate("flat", seeds=2, n_patients=3, labels=(20,))
+    everyone = [number for patients, _ in asked for number in patients]
+    assert len(set(everyone)) == len(everyone) == 12
     assert set(everyone) <= set(data.EVALUATION_PATIENTS)
-    json.dumps(result)
+    assert [mix for _, mix in asked] == [evaluate.LABELLED, evaluate.TESTED] * 2
+    return result
 
 
-def test_classical_features_by_hand():
-    crops = np.zeros((2, 3, 48, 48), np.uint8)
-    crops[0, 0], crops[0, 1, 23:25, 23:25] = 51, 255
-    features = classical_features(crops)
-    assert features.shape == (2, 3 * (6 + 6 + 3) + 3)
-    np.testing.assert_allclose(features[0, :3], [0.2, 4 / 48**2, 0], atol=1e-6)  # mean level
-    disc = int((np.hypot(*np.mgrid[-23.5:24, -23.5:24]) < 12).sum())
-    np.testing.assert_allclose(features[0, 36:45].reshape(3, 3)[0], [1, 4 / disc, 1], atol=1e-6)  # area above half
-    np.testing.assert_allclose(features[0, 39:42], [0.2, 1, 0], atol=1e-6)  # its mean level
-    assert np.isfinite(features).all()
+def test_evaluate_compares_three_methods_on_unseen_patients(result):
+    json.dumps(result, allow_nan=False)
+    kinds, methods = {"CTC dim", "leukocyte", "point"}, ["ours", "random weights", "classical"]
+    assert [list(result["f1"]), set(result["f1"]["ours"])] == [methods, {"20", "all"}]
+    assert result["f1"]["ours"]["all"] == pytest.approx({"mean": 1, "low": 1, "high": 1, "n": 2})
+    assert list(result["difference"]) == methods[1:]
+    assert {m: set(by_kind) for m, by_kind in result["right_by_kind"].items()} == dict.fromkeys(methods, kinds)
+    rest = {key: value for key, value in result.items() if key not in ("f1", "f1_rarer", "difference", "right_by_kind")}
+    assert rest == {
+        "encoder_id": "flat-0",
+        "data": "simulated, unseen patients",
+        "seeds": 2,
+        "patients": {"labelled": 3, "tested": 3},
+        "cells": {"labelled": 40, "tested": 40},
+        "ctc_share": {  # blocks 0 and 2 give labels, 1 and 3 are tested
+            "labelled": pytest.approx(np.mean([cells(seed, 40).is_ctc for seed in (0, 2)])),
+            "tested": pytest.approx(np.mean([cells(seed, 40).is_ctc for seed in (1, 3)])),
+        },
+    }
+
+
+def test_the_table_shows_it_all(result):
+    lines = tables.simulated(result)
+    assert lines[0] == "flat-0: simulated, unseen patients. 2 seeds: mean (95 % interval)."
+    share = result["ctc_share"]["tested"]
+    assert lines[2] == f"40 cells of 3 others tested, {share:.0%} CTCs. F1 depends on it."
+    heads = ["F1 by number of labels", "difference, seed by seed", "F1, a quarter CTCs"]
+    heads += ["judged right by kind, all labels", "F1 by kind, all labels"]
+    assert [line for line in lines if line.startswith(tuple(heads))] == [
+        next(line for line in lines if line.startswith(head)) for head in heads
+    ]
+    ours = next(line for line in lines if line.startswith("ours "))
+    assert ours.endswith("1.000 (1.000 to 1.000)")
+    assert sum(line.startswith("point ") for line in lines) == 2
+    assert sum(line.startswith("leukocyte ") for line in lines) == 1  # one class: no F1

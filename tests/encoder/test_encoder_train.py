@@ -6,8 +6,10 @@ import safetensors.torch
 
 from ctc_core._torch import torch
 from ctc_core.encoder import data, step, train
-from ctc_core.encoder.embedder import Embedder
+from ctc_core.encoder.embedder import Embedder, run_network
+from ctc_core.encoder.plan import Plan
 from ctc_core.errors import ModelError
+from ctc_core.simulate.pairs import Pairs
 
 TINY = {
     "iterations": 3,
@@ -24,13 +26,15 @@ TINY = {
 
 @pytest.fixture(autouse=True)
 def few_crops(monkeypatch):
-    """Chunks of 8 random crops instead of 2048 rendered ones."""
+    """Chunks of 8 random objects instead of 1024 rendered ones."""
 
-    def noise(index, seed):
-        return np.random.default_rng([seed, index]).integers(0, 256, (8, 3, 48, 48), dtype=np.uint8)
+    def noise(index, *, seed):
+        rng = np.random.default_rng([seed, index])
+        shots = rng.integers(0, 256, (8, 2, 3, 48, 48), dtype=np.uint8)
+        return Pairs(shots, rng.integers(0, 256, (8, 3, 48, 48), dtype=np.uint8))
 
     monkeypatch.setattr(data, "CHUNK", 8)
-    monkeypatch.setattr(data, "_render_chunk", noise)
+    monkeypatch.setattr(data, "training_chunk", noise)
 
 
 def run(out, **options):
@@ -46,11 +50,11 @@ def test_resumed_training_ends_at_the_same_weights(tmp_path, monkeypatch):
     run(tmp_path / "parts", iterations=4, deadline_hours=0)  # no step at all, checkpoint at 0
     whole_step, done = train.train_step, []
 
-    def stop_after_three(plan, state, crops):
+    def stop_after_three(plan, state, *crops):
         if len(done) == 3:
             raise KeyboardInterrupt
         done.append(state.step)
-        return whole_step(plan, state, crops)
+        return whole_step(plan, state, *crops)
 
     monkeypatch.setattr(train, "train_step", stop_after_three)
     with pytest.raises(KeyboardInterrupt):
@@ -72,21 +76,65 @@ def test_result_is_an_encoder_that_says_how_it_came_about(tmp_path):
         "name": "tiny",
         "architecture": "xcit_nano_12_p8_224",
         "input_px": 24,
-        "completed": True,
-        "crops_seen": 12,
+        "objects_seen": 12,
+        "crops_seen": 24,
     }
     assert {key: config[key] for key in expected} == expected
-    assert {key: config["training"][key] for key in TINY} == TINY
+    (stage,) = config["stages"]
+    assert {key: stage["training"][key] for key in TINY} == TINY
+    assert (stage["iterations_done"], stage["completed"], stage["crops_seen"]) == (3, True, 24)
     assert reports == [(1, 3), (2, 3), (3, 3)]
-    dino = ["loss", "description", "entropy", "entropy_of_mean", "embedding_sd"]
-    always = ["step", "lr", "seconds", "crops_per_s"]
-    assert [sorted(row) for row in log(out)] == [sorted([*always, "description"])] + [sorted([*always, *dino])] * 2
+    always = ["step", "lr", "seconds", "crops_per_s", "description", "effective_rank"]
+    dino = ["loss", "entropy", "entropy_of_mean"]
+    assert [sorted(row) for row in log(out)] == [sorted(always)] + [sorted([*always, *dino])] * 2
     assert Embedder.load(str(out)).embed(np.zeros((2, 3, 48, 48), np.uint8)).shape == (2, 128)
 
 
 def test_the_deadline_ends_it_and_the_config_says_so(tmp_path):
-    config = json.loads((run(tmp_path, deadline_hours=0) / "config.json").read_text())
-    assert (config["completed"], config["iterations_done"], config["crops_seen"]) == (False, 0, 0)
+    (stage,) = json.loads((run(tmp_path, deadline_hours=0) / "config.json").read_text())["stages"]
+    assert (stage["completed"], stage["iterations_done"], stage["crops_seen"]) == (False, 0, 0)
+
+
+def test_training_goes_on_from_an_encoder_and_says_so(tmp_path):
+    first = run(tmp_path / "first", seed=1)
+    second = run(tmp_path / "second", seed=2, start=str(first), deadline_hours=0)  # no step: still the same weights
+    before, after = (safetensors.torch.load_file(folder / "weights.safetensors") for folder in (first, second))
+    norms = ("running_mean", "running_var", "num_batches_tracked")  # taken anew from the crops of each seed
+    assert all(torch.equal(before[name], after[name]) for name in before if not name.endswith(norms))
+    config = json.loads((second / "config.json").read_text())
+    seeds = [(stage["training"]["seed"], stage["training"]["start"]) for stage in config["stages"]]
+    assert (seeds, config["crops_seen"]) == ([(1, None), (2, str(first))], 24)
+
+
+def test_a_start_that_is_no_encoder_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="no model of this name"):
+        run(tmp_path / "out", start="nobody")
+
+
+def test_the_describer_begins_with_what_the_encoder_knows(tmp_path):
+    """Eight objects and 128 numbers of each: their descriptors can be said at once."""
+    first = run(tmp_path / "first")
+    losses = []
+    for start in (None, str(first)):
+        state = train._start(Plan(**TINY, start=start), tmp_path / "none", resume=False)
+        known = data.training_chunk(0, seed=0)
+        vectors = run_network(state.student[0].eval(), known.shots[:, 0], input_px=24)
+        losses.append(step._description_loss(state, torch.from_numpy(vectors), known.clean).item())
+    assert losses[1] < 0.3 * losses[0]
+
+
+def test_one_photograph_is_enough_for_dino(tmp_path):
+    state = train._start(Plan(**TINY | {"warm_start": 0}), tmp_path / "none", resume=False)
+    record = step.train_step(Plan(**TINY | {"warm_start": 0}), state, data.training_chunk(0, seed=0).shots[:4, 0])
+    assert (record["step"], record["description"]) == (1, 0)
+    assert 0 < record["loss"] < 10
+
+
+def test_effective_rank_counts_directions():
+    axes = torch.eye(4)
+    assert step.effective_rank(torch.cat([axes, -axes])) == pytest.approx(4)
+    assert step.effective_rank(torch.arange(6.0)[:, None] * axes[:1] + 1) == pytest.approx(1, abs=1e-3)
+    assert step.effective_rank(torch.ones(5, 4)) == pytest.approx(1)  # all the same: nothing is told apart
 
 
 def test_checkpoint_of_another_plan_is_refused(tmp_path):
