@@ -21,6 +21,15 @@ PAGES = {
             help="One patient's candidate cells and CellSearch's events side by side; decide by keyboard.",
         ),
     ],
+    "Reliability": [
+        st.Page(
+            "pages/reliability/map.py",
+            title="Map",
+            url_path="map",
+            icon=":material/scatter_plot:",
+            help="All cells on one map: where the classifier is weak, and how much of a patient lies there.",
+        ),
+    ],
     "Cartridges": [
         st.Page(
             "pages/cartridges/ingest.py",

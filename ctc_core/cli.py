@@ -10,11 +10,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
+from ctc_core.cli_map import experiment_app
 from ctc_core.cli_models import encoder_app, segmenter_app
+from ctc_core.cli_registry import models
+from ctc_core.cli_reliability import reliability_app
+from ctc_core.cli_simulate import simulate_app
 from ctc_core.console import Session, fail, global_first, progress, show
 from ctc_core.errors import CTCError, StoreBusy, UserError
 from ctc_core.settings import Settings
@@ -23,6 +27,10 @@ from ctc_core.types import Role
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(segmenter_app, name="segmenter")
 app.add_typer(encoder_app, name="encoder")
+app.add_typer(experiment_app, name="experiment")
+app.add_typer(simulate_app)
+app.add_typer(reliability_app)
+app.command()(models)
 
 IMPORT_TIMEOUT = 600.0
 """Seconds that `ingest` waits for a running desk to import a finished bundle."""
@@ -54,7 +62,7 @@ def _global(
 
 @app.command()
 def demo(seed: Annotated[int, typer.Option(help="Seed of the simulated patients.")] = 7) -> None:
-    """Build the demo cohort: simulate, ingest, label, fit, score."""
+    """Build the demo cohort: simulate, ingest, label, fit, score, map."""
     from ctc_core.demo import Demo, build
 
     store = Session.settings.data_dir / "store.duckdb"
@@ -73,11 +81,21 @@ def simulate(
     frames: Annotated[int, typer.Option(min=1, max=210)] = 175,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     variant: Annotated[str | None, typer.Option(help="Layout variant of the archive.")] = None,
+    group: Annotated[str, typer.Option(help="metastatic, low (0-10 CTCs) or healthy (none).")] = "metastatic",
 ) -> None:
     """Write simulated cartridges with known truth."""
+    from ctc_core.simulate import Group
     from ctc_core.simulate import simulate as run
 
-    paths = run(out, cartridges=cartridges, frames=frames, seed=seed, variant=variant, progress=progress("simulate"))
+    paths = run(
+        out,
+        cartridges=cartridges,
+        frames=frames,
+        seed=seed,
+        variant=variant,
+        group=cast(Group, group),
+        progress=progress("simulate"),
+    )
     show({"cartridges": [str(path) for path in paths], "truth": str(out / "truth")})
 
 
@@ -141,12 +159,14 @@ def _ingest_one(jobs: Any, networks: Any, path: Path, patient: str, role: Role) 
 
 def _hand_over(jobs: Any, job_id: str) -> None:
     """Import the bundle here, or wait until the desk, which owns the store, has done so."""
+    from ctc_core.mapping import place_new
     from ctc_core.store import Store
     from ctc_core.workflows import receive
 
     try:
         with Store.open(Session.settings.data_dir) as store:
             receive(store, jobs, job_id)
+            place_new(store, jobs, Session.settings.reader, progress("map"))
     except StoreBusy as busy:
         typer.echo(f"{busy} Waiting for it to import the cartridge.", err=True)
         deadline = time.monotonic() + IMPORT_TIMEOUT
@@ -206,7 +226,7 @@ def fit() -> None:
     from ctc_core.workflows import fit as run
 
     settings = Session.settings
-    encoder_id = model_id(model_folder(settings.encoder))
+    encoder_id = model_id(model_folder(settings.encoder, settings.data_dir))
     with _store() as store:
         session = f"cli-{int(time.time())}"
         show(run(store, settings.data_dir / "models", encoder_id, reader=settings.reader, session=session))
@@ -228,12 +248,16 @@ def candidates(
 ) -> None:
     """List the classifier's candidates, with the CellSearch event each was matched to and what was decided."""
     from ctc_core.enumeration import candidate_rows
+    from ctc_core.mapping import cell_clusters
     from ctc_core.workflows import candidates as run
+    from ctc_core.workflows import score_unscored
 
     with _store() as store:
+        score_unscored(store)
         if store.active_model("classifier") is None:
             typer.echo("No classifier is active, so nothing is a candidate. Run: python -m ctc_core fit.", err=True)
-        show(candidate_rows(run(store, cartridge, threshold or Session.settings.threshold)))
+        table = run(store, cartridge, threshold or Session.settings.threshold)
+        show(candidate_rows(table, cell_clusters(store, cartridge)))
 
 
 # ---- care ------------------------------------------------------------------------------------------------------------

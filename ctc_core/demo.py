@@ -11,7 +11,8 @@ import pandas as pd
 
 from ctc_core.cartridge import open_cartridge
 from ctc_core.enumeration import MATCH_UM, match
-from ctc_core.jobs import Jobs
+from ctc_core.jobs import Jobs, Kind
+from ctc_core.mapping import here
 from ctc_core.networks import Networks
 from ctc_core.settings import Settings
 from ctc_core.store import Store
@@ -43,7 +44,7 @@ class Demo:
 
 
 def build(demo: Demo, progress: Progress = silent) -> dict[str, Any]:
-    """Simulate, ingest, label, fit, score; returns what was made and how the classifier does on the test patient."""
+    """Simulate, ingest, label, fit, score, map; returns what was made and how the classifier does on a test patient."""
     settings = demo.settings
     archives = _simulate(demo, progress)
     with Store.open(settings.data_dir) as store:
@@ -58,6 +59,7 @@ def build(demo: Demo, progress: Progress = silent) -> dict[str, Any]:
         model = fit(store, models, networks.embedder.id, reader=READER, session="demo")
         reviewed = ids[-2]
         n_read = _review(store, demo, reviewed, settings.threshold)
+        latent_map = here(store, jobs, Kind.MAP, READER, progress=progress)
         shown = {i: len(candidates(store, i, settings.threshold).query("group != 'cellsearch'")) for i in ids}
     waiting = [path.name for path in archives[len(ROLES) :]]
     return {
@@ -65,6 +67,7 @@ def build(demo: Demo, progress: Progress = silent) -> dict[str, Any]:
         "labels": n_labels,
         "reviewed": {"cartridge_id": reviewed, "decisions": n_read},
         "model": model,
+        "map": {"state": latent_map.state, **{k: latent_map.result.get(k) for k in ("map_id", "clusters", "notes")}},
         "in_inbox": waiting,
     }
 

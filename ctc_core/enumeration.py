@@ -5,41 +5,18 @@ Pure functions on tables; nothing here reads or writes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ctc_core.intervals import Proportion, wilson
 from ctc_core.types import PIXEL_UM, Label
 
 MATCH_UM = 10.0
 """Largest distance between a cell's centroid and the centre of CellSearch's box: less than one CTC (median 12.4 um)."""
-
-Z95 = 1.959963984540054
-"""Standard normal quantile of a two-sided 95 % interval."""
-
-
-@dataclass(frozen=True)
-class Proportion:
-    """k of n with its 95 % Wilson interval."""
-
-    k: int
-    n: int
-    estimate: float
-    low: float
-    high: float
-
-
-def wilson(k: int, n: int) -> Proportion | None:
-    """Score interval of a proportion (Wilson 1927); None for n = 0, where nothing can be said."""
-    if n == 0:
-        return None
-    p, z2 = k / n, Z95 * Z95
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return Proportion(k, n, p, max(0.0, centre - half), min(1.0, centre + half))
 
 
 def match(
@@ -153,8 +130,8 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[order].reset_index(drop=True)
 
 
-def candidate_rows(table: pd.DataFrame) -> list[dict[str, object]]:
-    """The classifier's candidates as plain values, for scripts."""
+def candidate_rows(table: pd.DataFrame, clusters: Mapping[str, int]) -> list[dict[str, object]]:
+    """The classifier's candidates as plain values, for scripts. `clusters` of the map by cell, -1 background."""
     return [
         {
             "cell_id": row["cell_id"],
@@ -162,7 +139,7 @@ def candidate_rows(table: pd.DataFrame) -> list[dict[str, object]]:
             "y": round(row["y"], 2),
             "x": round(row["x"], 2),
             "probability": round(row["probability"], 4),
-            "cluster": None,
+            "cluster": clusters.get(row["cell_id"]),
             "event_rid": row["event_rid"],
             "label": row["label"],
         }

@@ -2,12 +2,13 @@
 
 DATA/jobs/<job_id>/
     job.json     what is to be done; written once
+    inputs/      what the store's owner gives to a job that needs its content (a map)
     state.json   where it stands; replaced atomically after every frame
     cancel       exists when a person cancelled it
     parts/       finished frames: a job that died goes on from here
     bundle/      the result, complete by its name alone (atomic rename)
 
-The worker and the command line run jobs; the owner of the store imports what they finished (`workflows.receive`).
+The worker and the command line run jobs; the owner of the store imports what they finished (`job_kinds.receive`).
 """
 
 from __future__ import annotations
@@ -17,62 +18,15 @@ import os
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ctc_core.errors import Cancelled, CTCError, UserError
+from ctc_core.job import ACTIVE, FAILED, Job, JobState, JobStatus, Kind
 from ctc_core.types import Role
 
-ACTIVE = ("queued", "running", "finished")
-"""States that will change by themselves: waiting, computing, waiting for import."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be done: ingest one archive for one patient."""
-
-    job_id: str
-    path: str
-    pseudonym: str
-    role: Role
-    reader: str
-    created: float
-
-
-@dataclass(frozen=True)
-class JobState:
-    """Where a job stands: queued, running, finished, imported, refused, failed or cancelled."""
-
-    state: str
-    done: int = 0
-    total: int = 0
-    note: str = ""
-    message: str = ""
-    pid: int = 0
-    started: float = 0.0
-    """When the present run began, seconds since the epoch."""
-    resumed_at: int = 0
-    """Frames that were already finished when the present run began."""
-    result: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class JobStatus:
-    """A job and its state, as pages and commands show it."""
-
-    job: Job
-    state: JobState
-    seconds_left: float | None
-
-    @property
-    def job_id(self) -> str:
-        return self.job.job_id
-
-    @property
-    def name(self) -> str:
-        """Name of the archive."""
-        return Path(self.job.path).name
+__all__ = ["ACTIVE", "FAILED", "Job", "JobState", "JobStatus", "Jobs", "Kind"]
 
 
 class Jobs:
@@ -93,12 +47,23 @@ class Jobs:
         self.runner(job_id)
 
     def create(self, path: Path, pseudonym: str, role: Role, reader: str) -> str:
-        """Write a job's folder without queueing it; returns its id."""
-        job = Job(uuid.uuid4().hex, str(path.resolve()), pseudonym, role, reader, time.time())
+        """Write the folder of a job that ingests, without queueing it; returns its id."""
+        return self._write(Job(uuid.uuid4().hex, str(path.resolve()), pseudonym, role, reader, time.time()), "queued")
+
+    def request(self, kind: Kind, reader: str) -> str:
+        """Ask the store's owner to prepare a job that needs the store's content; returns its id."""
+        return self._write(Job(uuid.uuid4().hex, "", "", None, reader, time.time(), kind), "requested")
+
+    def _write(self, job: Job, state: str) -> str:
         (self.folder / job.job_id).mkdir()
         _write_json(self.folder / job.job_id / "job.json", asdict(job))
-        self.set_state(job.job_id, JobState("queued"))
+        self.set_state(job.job_id, JobState(state))
         return job.job_id
+
+    def enqueue(self, job_id: str) -> None:
+        """Hand a job to the worker."""
+        self.set_state(job_id, JobState("queued"))
+        self._enqueue(job_id)
 
     def submit_ingest(self, path: Path, pseudonym: str, role: Role, reader: str) -> str:
         """Queue an archive for the worker; returns the job's id."""
@@ -109,7 +74,8 @@ class Jobs:
     def job(self, job_id: str) -> Job:
         """What a job is to do."""
         values = json.loads((self.folder / job_id / "job.json").read_text())
-        return Job(**{**values, "role": Role(values["role"])})
+        role = Role(values["role"]) if values["role"] else None
+        return Job(**{**values, "role": role, "kind": Kind(values.get("kind", Kind.INGEST))})
 
     def state(self, job_id: str) -> JobState:
         """Where a job stands."""
@@ -124,9 +90,10 @@ class Jobs:
         found = [self.job(path.parent.name) for path in self.folder.glob("*/state.json")]
         return [job.job_id for job in sorted(found, key=lambda job: (-job.created, job.job_id))]
 
-    def status(self) -> list[JobStatus]:
-        """All jobs with their states, newest first."""
-        return [self.status_of(job_id) for job_id in self.ids()]
+    def status(self, *kinds: Kind) -> list[JobStatus]:
+        """All jobs (of some kinds) with their states, newest first."""
+        found = [self.status_of(job_id) for job_id in self.ids()]
+        return [status for status in found if not kinds or status.job.kind in kinds]
 
     def status_of(self, job_id: str) -> JobStatus:
         """One job with its state and the seconds it will still take."""
@@ -140,14 +107,20 @@ class Jobs:
     def cancel(self, job_id: str) -> None:
         """Ask a waiting or running job to stop; its finished frames are kept."""
         (self.folder / job_id / "cancel").touch()
-        if self.state(job_id).state == "queued":
+        if self.state(job_id).state in ("requested", "queued"):
             self.set_state(job_id, JobState("cancelled", message="Cancelled before it began."))
 
+    def is_cancelled(self, job_id: str) -> bool:
+        """Whether a person asked a job to stop."""
+        return (self.folder / job_id / "cancel").exists()
+
     def retry(self, job_id: str) -> None:
-        """Queue a cancelled, failed or refused job again; it goes on from its finished frames."""
+        """Queue a cancelled, failed or refused job again: an ingest goes on from its frames, others begin anew."""
         (self.folder / job_id / "cancel").unlink(missing_ok=True)
-        self.set_state(job_id, JobState("queued"))
-        self._enqueue(job_id)
+        if self.job(job_id).kind is Kind.INGEST:
+            self.enqueue(job_id)
+        else:
+            self.set_state(job_id, JobState("requested"))
 
     def recover(self) -> list[str]:
         """Queue again what a dead process left running, and what waits without being in the queue."""
@@ -155,8 +128,7 @@ class Jobs:
         lost = [j for j in self.in_state("running") if not _alive(self.state(j))]
         forgotten = [j for j in self.in_state("queued") if j not in waiting]
         for job_id in lost + forgotten:
-            self.set_state(job_id, JobState("queued"))
-            self._enqueue(job_id)
+            self.enqueue(job_id)
         return lost + forgotten
 
     def run(self, job_id: str, work: Callable[[Job, Path, Callable[[int, int, str], None]], dict[str, Any]]) -> None:
@@ -166,7 +138,7 @@ class Jobs:
         what is none of these is recorded as `failed` and raised again.
         """
         folder = self.folder / job_id
-        if (folder / "cancel").exists() or self.state(job_id).state in ("imported", "finished"):
+        if self.is_cancelled(job_id) or self.state(job_id).state in ("imported", "finished"):
             return
         self.set_state(job_id, JobState("running", pid=os.getpid(), started=time.time()))
         try:
@@ -196,13 +168,17 @@ class _Reporter:
         self.started, self.resumed_at = time.time(), -1
 
     def __call__(self, done: int, total: int, note: str) -> None:
-        if (self.jobs.folder / self.job_id / "cancel").exists():
-            message = f"Cancelled after {done} of {total} frames; these are kept and need not be computed again."
-            raise Cancelled(message)
+        if self.jobs.is_cancelled(self.job_id):
+            raise Cancelled(self._cancelled(done, total))
         if self.resumed_at < 0:
             self.started, self.resumed_at = time.time(), done
         state = JobState("running", done, total, note, "", os.getpid(), self.started, self.resumed_at)
         self.jobs.set_state(self.job_id, state)
+
+    def _cancelled(self, done: int, total: int) -> str:
+        if self.jobs.job(self.job_id).kind is Kind.INGEST:
+            return f"Cancelled after {done} of {total} frames; these are kept and need not be computed again."
+        return "Cancelled; nothing was changed."
 
 
 def _seconds_left(state: JobState, now: float) -> float | None:

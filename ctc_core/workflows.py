@@ -88,6 +88,7 @@ def _ingest(job: Job, folder: Path, networks: Networks, progress: Progress) -> d
     from ctc_core.cartridge import open_cartridge
     from ctc_core.pipeline import ingest
 
+    assert job.role is not None  # an archive is ingested for a patient
     unpacked = folder / "unpacked"
     try:
         progress(0, 0, "Reading the archive's structure")
@@ -130,6 +131,7 @@ def _import(store: Store, jobs: Jobs, job_id: str) -> str:
     cartridge_id = str(jobs.state(job_id).result.get("cartridge_id"))
     if not bundle.exists() and cartridge_id in set(store.cartridges().cartridge_id):
         return cartridge_id
+    assert job.role is not None  # an archive is ingested for a patient
     store.add_patient(job.pseudonym, job.role, reader=job.reader, session=job_id)
     return store.add_bundle(bundle, reader=job.reader, session=job_id)
 
@@ -182,6 +184,14 @@ def score(store: Store, cartridge_ids: list[str]) -> dict[str, int]:
         raise ModelError(message)
     classifier = classify.load(active.folder)
     return {cartridge_id: _score(store, classifier, cartridge_id) for cartridge_id in cartridge_ids}
+
+
+def score_unscored(store: Store) -> None:
+    """Score cartridges that lack it although there is a classifier for them: scores are not in the journal."""
+    active = store.active_model("classifier")
+    lacking = store.unscored(active.model_id, active.parameters["encoder_id"]) if active else []
+    if lacking:
+        score(store, lacking)
 
 
 def _score(store: Store, classifier: classify.Classifier, cartridge_id: str) -> int:

@@ -28,7 +28,15 @@ def cell_crops(n: int, rng: np.random.Generator) -> np.ndarray:
     return np.clip(clean + rng.normal(0, 9, clean.shape), 0, 255).astype(np.uint8)
 
 
-def write_small_bundle(folder: Path, *, n_cells: int, seed: int = 0, cartridge_id: str = CARTRIDGE) -> Path:
+def write_small_bundle(
+    folder: Path,
+    *,
+    n_cells: int,
+    seed: int = 0,
+    cartridge_id: str = CARTRIDGE,
+    pseudonym: str = PATIENT,
+    vectors: np.ndarray | None = None,
+) -> Path:
     """Six frames in a 2 x 3 grid, frame 6 unreadable; two events of three lie on cells, one of three alone."""
     rng = np.random.default_rng(seed)
     n_events = max(3, n_cells // 4)
@@ -59,17 +67,19 @@ def write_small_bundle(folder: Path, *, n_cells: int, seed: int = 0, cartridge_i
     frames["reason"] = [None] * 5 + ["frame_006.tif ends in the middle of a page"]
     frames["flags"] = [[] for _ in range(6)]
     cartridge = {
-        "cartridge_id": cartridge_id, "pseudonym": PATIENT, "path_name": cartridge_id, "rows": 2, "cols": 3,
+        "cartridge_id": cartridge_id, "pseudonym": pseudonym, "path_name": cartridge_id, "rows": 2, "cols": 3,
         "width": 1384, "height": 1036, "bottom_up": False, "frames": 6, "channels": ["dapi", "ck", "cd45"],
         "assigned_rule": "assigned", "status": "flagged", "notes": [], "segmenter_id": "segmenter-of-tests",
         "encoder_id": ENCODER,
     }  # fmt: skip
+    crops, event_crops = cell_crops(n_cells, rng), cell_crops(n_events, rng)
+    if vectors is None:
+        vectors = rng.normal(size=(n_cells, EMBEDDING_DIM)).astype(np.float32)
     return write_bundle(
         folder, kind="cartridge", parameters={"seed": seed}, inputs={"cells": n_cells},
         tables={"cartridge": pd.DataFrame([cartridge]), "frames": frames, "events": events, "cells": cells,
                 "quarantined_events": pd.DataFrame({"rid": ["r99"], "reason": ["the box lies outside the frame"]})},
-        arrays={"crops": cell_crops(n_cells, rng), "event_crops": cell_crops(n_events, rng),
-                "vectors": rng.normal(size=(n_cells, EMBEDDING_DIM)).astype(np.float32)},
+        arrays={"crops": crops, "event_crops": event_crops, "vectors": vectors},
     )  # fmt: skip
 
 

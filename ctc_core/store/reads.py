@@ -85,7 +85,7 @@ class Reads:
 
     def vectors(self, cartridge_id: str, encoder_id: str) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         """Cell ids in the order of crop_index and their vectors (n, 128) float32."""
-        ids, matrix, _ = self._vectors(
+        ids, matrix = self._vectors(
             """
             SELECT cell_id, vector FROM embedding JOIN cell USING (cell_id)
             WHERE cartridge_id = ? AND encoder_id = ? ORDER BY crop_index
@@ -146,6 +146,19 @@ class Reads:
             model_id,
         )
 
+    def unscored(self, model_id: str, encoder_id: str) -> list[str]:
+        """Cartridges of an encoder with cells that a classifier has not scored."""
+        rows = self._rows(
+            """
+            SELECT DISTINCT cartridge_id FROM cell JOIN cartridge USING (cartridge_id)
+            ANTI JOIN (SELECT cell_id FROM prediction WHERE model_id = ?) AS scored USING (cell_id)
+            WHERE encoder_id = ? ORDER BY cartridge_id
+            """,
+            model_id,
+            encoder_id,
+        )
+        return list(rows.cartridge_id)
+
     def active_model(self, kind: str) -> ModelRecord | None:
         """The model in use for `kind`."""
         return next((model for model in self.models() if model.active and model.kind == kind), None)
@@ -193,24 +206,25 @@ class Reads:
 
     def _pool(self, role: Role, encoder_id: str) -> TrainingPool:
         """The one place that decides which label may be used for what. Only `TRAIN` is ever fitted."""
-        ids, vectors, labels = self._vectors(
+        ids, vectors, labels, patients = self._vectors(
             """
-            SELECT cell_id, vector, label FROM current_label
+            SELECT cell_id, vector, label, pseudonym FROM current_label
             JOIN embedding USING (cell_id) JOIN cartridge USING (cartridge_id) JOIN patient USING (pseudonym)
             WHERE role = ? AND embedding.encoder_id = ? AND label IN ('ctc', 'non-ctc', 'artifact') ORDER BY cell_id
             """,
             role.value,
             encoder_id,
         )
-        return TrainingPool(ids, vectors, np.array([label == "ctc" for label in labels], dtype=np.int64))
+        is_ctc = np.array([label == "ctc" for label in labels], dtype=np.int64)
+        return TrainingPool(ids, vectors, is_ctc, np.array(patients, dtype=np.str_))
 
-    def _vectors(self, sql: str, *parameters: object) -> tuple[tuple[str, ...], NDArray[np.float32], list[str]]:
-        """Cell ids, matrix and further column of a query for `cell_id, vector[, label]`."""
+    def _vectors(self, sql: str, *parameters: object) -> tuple[Any, ...]:
+        """Cell ids, matrix and further columns (lists) of a query for `cell_id, vector, ...`."""
         with self._database.read() as cur:
             table = cur.sql(sql, params=list(parameters)).to_arrow_table()
-        ids, vectors, *labels = (column.combine_chunks() for column in table.columns)
+        ids, vectors, *more = (column.combine_chunks() for column in table.columns)
         matrix: NDArray[np.float32] = vectors.flatten().to_numpy().reshape(-1, EMBEDDING_DIM)
-        return tuple(ids.to_pylist()), matrix, labels[0].to_pylist() if labels else []
+        return tuple(ids.to_pylist()), matrix, *(column.to_pylist() for column in more)
 
     def _crops(self, name: str, cartridge_id: str) -> NDArray[np.uint8]:
         with self._database.read() as cur:

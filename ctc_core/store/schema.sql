@@ -1,4 +1,5 @@
--- The projection: everything here can be rebuilt from journal/ and bundles/, except prediction (score again) and job (history of the queue).
+-- The projection: everything here can be rebuilt from journal/ and bundles/, except prediction
+-- (score again), latent_point (kept in bundles too, or place the cells again) and job (history of the queue).
 -- All times are UTC. No foreign keys: a decision must be kept even while its cartridge's bundle is missing.
 
 CREATE TABLE IF NOT EXISTS journal_entry (
@@ -86,6 +87,14 @@ CREATE TABLE IF NOT EXISTS prediction (
     model_id VARCHAR NOT NULL, cell_id VARCHAR NOT NULL,
     probability DOUBLE NOT NULL CHECK (probability BETWEEN 0 AND 1),
     PRIMARY KEY (model_id, cell_id)
+);
+
+CREATE VIEW IF NOT EXISTS latent_map AS
+SELECT model_id AS map_id, folder, parameters, active, created FROM model WHERE kind = 'map';
+
+CREATE TABLE IF NOT EXISTS latent_point ( -- where a cell lies on a map; cluster -1 is background
+    map_id VARCHAR NOT NULL, cell_id VARCHAR NOT NULL, x FLOAT NOT NULL, y FLOAT NOT NULL, cluster INTEGER NOT NULL,
+    PRIMARY KEY (map_id, cell_id)
 );
 
 CREATE TABLE IF NOT EXISTS job (

@@ -15,13 +15,14 @@ from ctc_core.store import cartridge_bundle, decisions, files, projection
 from ctc_core.store.bundle import Bundle, read_bundle
 from ctc_core.store.database import Database, open_database
 from ctc_core.store.journal import Draft, Entry, Journal
+from ctc_core.store.maps import Maps
 from ctc_core.store.owner import OwnerLock
-from ctc_core.store.registry import Registry, draft
+from ctc_core.store.registry import draft
 from ctc_core.store.roles import refusal
 from ctc_core.types import Decision, Role
 
 
-class Store(Registry):
+class Store(Maps):
     """Journal, database, crops and bundles of one data folder. Safe to share between threads.
 
     What a person decides goes to the journal first, then to DuckDB; a method that returns has saved.
@@ -52,6 +53,7 @@ class Store(Registry):
             stack.callback(database.close)
             store = cls(folder, journal, database, release=lambda: None)
             store._replay(missing)
+            store.problems += store.restore_points()
             store._release = stack.pop_all().close
             return store
 

@@ -34,3 +34,5 @@ class TrainingPool:
     """(n, 128)"""
     labels: NDArray[np.int64]
     """(n,) 1 = CTC, 0 = anything else"""
+    patients: NDArray[np.str_]
+    """(n,) pseudonyms"""

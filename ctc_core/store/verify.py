@@ -12,9 +12,11 @@ import pandas as pd
 
 from ctc_core.errors import JournalError, StoreError
 from ctc_core.models import sha256
+from ctc_core.store.bundle import read_bundle
 from ctc_core.store.cartridge_bundle import utc
 from ctc_core.store.files import CROPS
 from ctc_core.store.journal import Entry
+from ctc_core.store.maps import MAP
 from ctc_core.store.projection import bundle_of
 from ctc_core.store.store import Store
 
@@ -70,6 +72,7 @@ def _verify(store: Store) -> Report:
         problems += _few(_decision_problems(decisions, entries))
         problems += _few(_role_problems(patients, entries))
         problems += _cartridge_problems(store, cartridges, entries)
+    problems += _map_problems(store)
     cells = int(cartridges["cells"].sum())
     return Report(tuple(problems), seq, head, decisions=len(decisions), cartridges=len(cartridges), cells=cells)
 
@@ -124,6 +127,15 @@ def _cartridge_problems(store: Store, table: pd.DataFrame, entries: list[Entry])
         for id_ in sorted(cartridges)
     )
     return problems + list(itertools.chain.from_iterable(itertools.chain(checks, counts)))
+
+
+def _map_problems(store: Store) -> Iterator[str]:
+    for model in store.models():
+        if model.kind == MAP:
+            try:
+                read_bundle(model.folder)
+            except StoreError as error:
+                yield f"Map {model.model_id}: {error}"
 
 
 def _bundle_problems(folder: Path, entry: Entry) -> Iterator[str]:

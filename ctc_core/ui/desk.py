@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import logging
 import os
 import subprocess
@@ -12,8 +13,8 @@ import time
 
 import streamlit as st
 
-from ctc_core import workflows
-from ctc_core.jobs import Jobs
+from ctc_core import job_kinds, mapping, workflows
+from ctc_core.jobs import FAILED, Jobs, Kind
 from ctc_core.settings import Settings
 from ctc_core.store import Store
 
@@ -34,8 +35,14 @@ class Desk:
         self.jobs = Jobs(settings.data_dir)
         self._worker: subprocess.Popen[bytes] | None = None
         self._worker_started = -WORKER_AGAIN_S
+        self._completed_at = -1  # revision of the store when it was last looked at
         self._closing = threading.Event()
         self._looking = threading.Lock()
+        for module in (
+            "narwhals.stable.v1",
+            "narwhals.stable.v2",
+        ):  # they import each other: two threads would deadlock
+            importlib.import_module(module)
         self._thread = threading.Thread(target=self._look_after_jobs, name="look-after-jobs", daemon=True)
         self._thread.start()
         atexit.register(self.close)  # Streamlit releases cached resources when they are cleared, not when it ends
@@ -58,12 +65,30 @@ class Desk:
                 log.exception("looking after the jobs failed; trying again")
 
     def look_after_jobs(self) -> None:
-        """Import every finished job, once, and see that somebody computes the waiting ones."""
+        """Import every finished job, once; prepare requested ones; see that somebody computes the waiting ones."""
         with self._looking:
             for job_id in self.jobs.in_state("finished"):
-                workflows.receive(self.store, self.jobs, job_id)
+                job_kinds.receive(self.store, self.jobs, job_id)
+            self._complete_the_store()
+            for job_id in self.jobs.in_state("requested"):
+                job_kinds.prepare(self.store, self.jobs, job_id)
         if self.jobs.in_state("queued", "running"):
             self._keep_worker()
+
+    def _complete_the_store(self) -> None:
+        """Score and place cells that lack it, after a change: new ones, and all in a store that was filled again."""
+        revision = self.store.revision()
+        if revision == self._completed_at or mapping.is_active(self.jobs):
+            return
+        self._completed_at = revision
+        workflows.score_unscored(self.store)
+        if mapping.lacks_points(self.store) and not self._failed_before():
+            self.jobs.request(Kind.PLACE, self.settings.reader)
+
+    def _failed_before(self) -> bool:
+        """The last attempt to place cells came to nothing: a person has to try it again."""
+        last = next(iter(self.jobs.status(*mapping.KINDS)), None)
+        return last is not None and last.job.kind is Kind.PLACE and last.state.state in FAILED
 
     def _keep_worker(self) -> None:
         """Start a worker unless ours runs. Where another one serves this data folder, the new one ends by itself."""

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ctc_core.cartridge import describe
 from ctc_core.errors import UserError
-from ctc_core.jobs import ACTIVE, Jobs, JobStatus
+from ctc_core.jobs import ACTIVE, Jobs, JobStatus, Kind
 from ctc_core.types import Role
 from ctc_core.ui.messages import duration, plain
 from ctc_core.workflows import InboxItem
@@ -84,8 +84,8 @@ def _words(key: str, value: Any) -> str:
 
 
 def any_active(jobs: Jobs) -> bool:
-    """Whether a job will change by itself."""
-    return any(status.state.state in ACTIVE for status in jobs.status())
+    """Whether an ingest will change by itself."""
+    return any(status.state.state in ACTIVE for status in jobs.status(Kind.INGEST))
 
 
 def show_job(jobs: Jobs, status: JobStatus) -> None:

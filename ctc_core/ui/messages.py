@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from ctc_core.enumeration import Proportion
 from ctc_core.errors import CTCError
+from ctc_core.intervals import Proportion
 
 log = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from ctc_core import workflows
 from ctc_core.errors import CTCError
+from ctc_core.jobs import Kind
 from ctc_core.ui.desk import open_desk
 from ctc_core.ui.ingest import (
     ROLES,
@@ -60,7 +61,7 @@ else:
 @explained()
 def jobs() -> None:
     """Jobs of this data folder; looks again by itself while one of them is moving."""
-    found = desk.jobs.status()
+    found = desk.jobs.status(Kind.INGEST)
     st.subheader("Jobs")
     if not found:
         st.caption("Nothing was started yet.")

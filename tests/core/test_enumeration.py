@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from ctc_core.enumeration import Proportion, Summary, candidate_rows, candidate_table, match, summarise, wilson
+from ctc_core.enumeration import Summary, candidate_rows, candidate_table, match, summarise
+from ctc_core.intervals import Proportion, wilson
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 5), (5, 5), (24, 38), (648, 3638), (1, 1)])
@@ -137,7 +138,7 @@ def test_summary_counts_each_cell_once() -> None:
 
 def test_rows_for_scripts_hold_candidates_only() -> None:
     table = candidate_table(_cells(), _events(), 0.5).assign(label=None)
-    assert candidate_rows(table) == [
+    assert candidate_rows(table, {"b": -1, "z": 3}) == [
         {
             "cell_id": "a",
             "frame": 1,
@@ -154,7 +155,7 @@ def test_rows_for_scripts_hold_candidates_only() -> None:
             "y": 50.0,
             "x": 50.0,
             "probability": 0.7,
-            "cluster": None,
+            "cluster": -1,
             "event_rid": None,
             "label": None,
         },

@@ -152,6 +152,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
 @pytest.fixture
 def session(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(Session, "settings", settings)
+    monkeypatch.setattr(Session, "as_json", False)
     return settings
 
 

@@ -56,14 +56,15 @@ def test_the_question_can_be_answered_otherwise(tmp_path: Path) -> None:
 
 
 def test_server_loads_no_network(small_store: Callable[..., Path]) -> None:
-    """Review page and ingest page in a process of their own: the networks belong to the worker."""
+    """The pages in a process of their own: the networks belong to the worker."""
     program = """
 import sys
 from streamlit.testing.v1 import AppTest
 at = AppTest.from_file("app.py", default_timeout=60).run()
 assert at.title[0].value == "Candidates", at
 assert at.switch_page("pages/cartridges/ingest.py").run().title[0].value == "Ingest"
-print(sorted({"torch", "tensorflow", "stardist", "timm", "umap"} & set(sys.modules)))
+assert at.switch_page("pages/reliability/map.py").run().title[0].value == "Reliability map"
+print(sorted({"torch", "tensorflow", "stardist", "timm", "umap", "hdbscan", "numba"} & set(sys.modules)))
 """
     environment = os.environ | {"CTC_DATA_DIR": str(small_store())}
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -1,0 +1,229 @@
+"""How far the classifier in use can be trusted, from what the store knows: cluster by cluster, and for one cartridge.
+
+Which areas are strong or weak was decided when the map was built, on training patients that the classifier did not see;
+figures are those of the classifier in use on test patients. Labels are the current ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ctc_core.errors import NotEnoughLabels, StoreError, UserError
+from ctc_core.latent import BACKGROUND, LatentMap, load
+from ctc_core.map_inputs import TRAIN, active_classifier
+from ctc_core.mapping import active_map
+from ctc_core.reliability import (
+    DrawReliability,
+    Evidence,
+    Novelty,
+    Rates,
+    Reliability,
+    assess,
+    draw_reliability,
+    fit_novelty,
+    pooled,
+    rates,
+)
+from ctc_core.store import ModelRecord, Store, read_bundle
+from ctc_core.types import Role
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltMap:
+    """The map in use and what it was made from."""
+
+    model: ModelRecord
+    latent_map: LatentMap
+    classifier_id: str
+    """Of the classifier whose validation decides what is strong or weak."""
+    inputs: Mapping[str, Any]
+    """encoder_id, classifier_id, labels (state by role) and cells (number by group) at the time."""
+    evidence: pd.DataFrame
+    """cell_id, patient, group, label, probability of the labelled cells of that time; P(CTC) is held out."""
+
+    @property
+    def clusters(self) -> tuple[int, ...]:
+        """Background and all clusters."""
+        return (BACKGROUND, *self.latent_map.cluster_ids)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about it, as sentences."""
+        return tuple(self.model.parameters["notes"])
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """What is known of the classifier in use."""
+
+    built: BuiltMap
+    classifier_id: str
+    threshold: float
+    reliability: Reliability
+    rates: Rates
+    novelty: Novelty | None
+    """None where there are too few labelled cells."""
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """One cartridge; arrays in the order of `cell_ids`."""
+
+    cell_ids: tuple[str, ...]
+    clusters: pd.Series
+    called: pd.Series
+    """Is a candidate."""
+    reliability: DrawReliability
+
+
+def built_map(store: Store) -> BuiltMap:
+    """The map in use.
+
+    Raises:
+        UserError: there is none.
+        StoreError: its files are missing or were changed.
+    """
+    active = active_map(store)
+    runs = store.runs()
+    made = runs[(runs.kind == "map") & (runs.artefact == active.model_id)]
+    if made.empty:
+        message = f"{active.model_id}: the store does not say what this map was made from. Build it again."
+        raise StoreError(message)
+    inputs, parameters = json.loads(made.inputs.iloc[0]), json.loads(made.parameters.iloc[0])
+    evidence = read_bundle(store.folder / "bundles" / parameters["points"]).table("evidence").to_pandas()
+    return BuiltMap(active, load(active.folder), inputs["classifier_id"], inputs, evidence)
+
+
+def fingerprint(store: Store) -> str:
+    """Equal as long as map, classifier, labels and points are: the key of whatever is kept from here."""
+    active, classifier = store.active_model("map"), store.active_model("classifier")
+    if active is None or classifier is None:
+        return ""
+    labels = {role: asdict(state) for role, state in store.label_state(active.parameters["encoder_id"]).items()}
+    ids = [str(store.folder), active.model_id, classifier.model_id, labels, store.patients().role.tolist()]
+    return json.dumps([*ids, store.map_counts(active.model_id, classifier.model_id)])
+
+
+def stale(store: Store) -> list[str]:
+    """What has changed since the map in use was built, one sentence each; empty if nothing has, or there is none."""
+    active = store.active_model("map")
+    runs = store.runs()
+    made = runs[(runs.kind == "map") & (runs.artefact == (active.model_id if active else ""))]
+    if made.empty:
+        return []
+    before = json.loads(made.inputs.iloc[0])
+    changed = []
+    if active_classifier(store).model_id != before["classifier_id"]:
+        changed.append("The classifier was fitted again.")
+    now = store.label_state(before["encoder_id"])
+    for role, state in now.items():
+        if asdict(state) != before["labels"][role]:
+            changed.append(f"Labels of {'training' if role == TRAIN else 'test'} patients were added or changed.")
+    cartridges = store.cartridges()
+    of_training = cartridges[(cartridges.role == Role.TRAIN) & (cartridges.encoder_id == before["encoder_id"])]
+    if int(of_training.cells.sum()) != before["cells"]["train"] + before["cells"]["unlabelled"]:
+        changed.append("Cells of training patients were added.")
+    return changed
+
+
+# ---- trust -----------------------------------------------------------------------------------------------------------
+
+
+def trust(store: Store, threshold: float) -> Trust:
+    """What is known of the classifier in use on the map in use.
+
+    Raises:
+        UserError: there is no map or no classifier.
+    """
+    built, classifier = built_map(store), active_classifier(store)
+    cells = store.cells_on_map(built.model.model_id, classifier.model_id).dropna(subset=["label"])
+    held_out = built.evidence[["cell_id", "probability"]]
+    trained = cells[cells.role == Role.TRAIN].drop(columns="probability").merge(held_out, on="cell_id")
+    patients = _patients(store)
+    validation = _evidence(trained, patients, threshold)
+    test = _evidence(cells[cells.role == Role.TEST], patients, threshold)
+    return Trust(
+        built,
+        classifier.model_id,
+        threshold,
+        assess(validation, test, clusters=built.clusters),
+        rates(pooled(validation, test), built.clusters),
+        _novelty(store, built),
+    )
+
+
+def _patients(store: Store) -> pd.Series:
+    return store.cartridges().set_index("cartridge_id").pseudonym
+
+
+def _evidence(cells: pd.DataFrame, patients: pd.Series, threshold: float) -> Evidence:
+    known = cells.dropna(subset=["probability"])
+    return Evidence(
+        tuple(known.cell_id),
+        known.cartridge_id.map(patients).to_numpy(np.str_),
+        known.cluster.to_numpy(np.int64),
+        (known.label == "ctc").to_numpy().astype(np.int64),
+        known.probability.to_numpy(float) >= threshold,
+    )
+
+
+def _novelty(store: Store, built: BuiltMap) -> Novelty | None:
+    pools = [pool(built.latent_map.encoder_id) for pool in (store.training_pool, store.evaluation_pool)]
+    features = built.latent_map.reduction.transform(np.concatenate([pool.vectors for pool in pools]))
+    try:
+        return fit_novelty(features, np.concatenate([pool.patients for pool in pools]))
+    except NotEnoughLabels:
+        return None
+
+
+# ---- one cartridge ---------------------------------------------------------------------------------------------------
+
+
+def draw(store: Store, known: Trust, cartridge_id: str) -> Draw:
+    """What to think of one cartridge.
+
+    Raises:
+        UserError: there is no such cartridge, or some of its cells have no vector, point or score.
+        NotEnoughLabels: too few labelled cells to say what is unlike them.
+    """
+    built = known.built
+    if cartridge_id not in set(store.cartridges().cartridge_id):
+        message = f"{cartridge_id}: no such cartridge in the store. Ingest its archive first."
+        raise UserError(message)
+    if known.novelty is None:
+        message = "Too few labelled cells to say what is unlike them. Label more cells of training and test patients."
+        raise NotEnoughLabels(message)
+    cell_ids, vectors = store.vectors(cartridge_id, built.latent_map.encoder_id)
+    cells = pd.DataFrame({"cell_id": pd.Series(cell_ids, dtype=str)})
+    cells = cells.merge(store.points(built.model.model_id, cartridge_id), on="cell_id", how="left")
+    cells = cells.merge(store.predictions(cartridge_id, known.classifier_id), on="cell_id", how="left")
+    _require_complete(cells, cartridge_id, len(store.cells(cartridge_id)))
+    clusters, probabilities = cells.cluster.astype(np.int64), cells.probability.astype(np.float32)
+    found = draw_reliability(
+        built.latent_map.reduction.transform(vectors),
+        probabilities.to_numpy(),
+        clusters.to_numpy().astype(np.int64),
+        threshold=known.threshold,
+        areas=known.reliability.areas,
+        rates=known.rates,
+        novelty=known.novelty,
+    )
+    return Draw(tuple(cell_ids), clusters, probabilities >= known.threshold, found)
+
+
+def _require_complete(cells: pd.DataFrame, cartridge_id: str, n: int) -> None:
+    lacking = {
+        "vectors of the map's encoder. Ingest the cartridge again with this encoder": n - len(cells),
+        "a place on the map. Wait until the desk has placed them, or run: python -m ctc_core map": cells.x.isna().sum(),
+        "a score. Run: python -m ctc_core score": cells.probability.isna().sum(),
+    }
+    for what, number in lacking.items():
+        if number:
+            message = f"{cartridge_id}: {number} of {n} cells are without {what}."
+            raise UserError(message)

@@ -1,0 +1,119 @@
+"""How many wrong and how many missed CTCs to expect in a draw, from error rates of each cluster.
+
+Error rates come from labelled cells, in which CTCs are far more frequent than in a draw. The share of candidates that
+are wrong (1 - precision) and the share of other cells that are CTCs depend on that frequency and cannot be carried
+over. The rates within each true class (missed share of CTCs, share of others that are called CTC) do not, so these are
+used, and the frequency in the draw follows from how many of its cells were called. All four are estimated together:
+
+    n cells, of which m are called; frequency p of CTCs, recall r, false positive rate f
+    a ~ Binomial(m, p r / (p r + (1 - p) f))                     CTCs among the called      (wrong = m - a)
+    b ~ Binomial(n - m, p (1 - r) / (p (1 - r) + (1 - p)(1 - f))) CTCs among the others      (missed = b)
+    p ~ Beta(1/2 + a + b, 1/2 + n - a - b)
+    r ~ Beta(r's labels + a, ... + b),   f ~ Beta(f's labels + m - a, ... + n - m - b)
+
+Gibbs sampling of a diagnostic test's accuracy without a gold standard (Joseph, Gyorkos, Coupal 1995), one model per
+cluster. Two things widen the labels' Beta distributions as they should: a cluster with few labels is drawn towards all
+clusters' rates (worth `SHRINKAGE` cells), and since patients differ, other patients' labels are worth no more than the
+`concentration` of patients' rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctc_core.intervals import Interval
+from ctc_core.reliability.nested import Evidence
+from ctc_core.reliability.patients import by_patient, concentration
+
+SHRINKAGE = 2.0
+"""Cells that the rate of all clusters together is worth in each of them."""
+CHAINS, BURN_IN, KEPT, APART = 100, 60, 8, 5
+"""Independent chains; steps before the first kept one; kept steps of each chain, and steps between two of them."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Beta distributions of each cluster's rates, (c,) each, for a patient that was not labelled."""
+
+    clusters: tuple[int, ...]
+    recall: tuple[Array, Array]
+    false_positive: tuple[Array, Array]
+
+
+@dataclass(frozen=True)
+class ExpectedErrors:
+    """Numbers of cells with 95 % intervals; the estimate is the mean."""
+
+    wrong: Interval
+    """Candidates that are no CTC."""
+    missed: Interval
+    """CTCs that are no candidate."""
+    wrong_by_cluster: Array
+    """(c,) means, in the order of `Rates.clusters`."""
+    missed_by_cluster: Array
+
+
+def rates(evidence: Evidence, clusters: Sequence[int]) -> Rates:
+    """Error rates of `clusters` from labelled cells that the classifier did not see (`nested.pooled` has the most)."""
+    ctc = evidence.labels == 1
+    recall = _beta(evidence, ctc, evidence.called, clusters)
+    false_positive = _beta(evidence, ~ctc, evidence.called, clusters)
+    return Rates(tuple(clusters), recall, false_positive)
+
+
+def _beta(
+    evidence: Evidence, of: NDArray[np.bool_], called: NDArray[np.bool_], clusters: Sequence[int]
+) -> tuple[Array, Array]:
+    """Beta parameters of the share called among the cells `of` one class, in each cluster."""
+    n = np.array([(of & (evidence.clusters == cluster)).sum() for cluster in clusters], float)
+    k = np.array([(of & called & (evidence.clusters == cluster)).sum() for cluster in clusters], float)
+    share = (k.sum() + 0.5) / (n.sum() + 1)
+    a, b = k + SHRINKAGE * share, n - k + SHRINKAGE * (1 - share)
+    worth = concentration(*by_patient(called[of], evidence.patients[of]))
+    scale = np.minimum(1, worth / (a + b))
+    return a * scale, b * scale
+
+
+def expected_errors(
+    given: Rates, called: NDArray[np.int64], total: NDArray[np.int64], *, seed: int = 0
+) -> ExpectedErrors:
+    """Expected errors of one draw with `called` of `total` cells called CTC in each cluster, (c,) each."""
+    wrong, missed = _sample(given, called, total, np.random.default_rng(seed))
+    return ExpectedErrors(
+        _interval(wrong.sum(axis=1)), _interval(missed.sum(axis=1)), wrong.mean(axis=0), missed.mean(axis=0)
+    )
+
+
+def _sample(
+    given: Rates, called: NDArray[np.int64], total: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Draws of (wrong, missed) from the posterior, (CHAINS * KEPT, c) each."""
+    shape = (CHAINS, len(total))
+    recall, false_positive = rng.beta(*given.recall, shape), rng.beta(*given.false_positive, shape)
+    frequency = np.broadcast_to((called + 0.5) / (total + 1), shape)
+    kept = []
+    for step in range(BURN_IN + APART * KEPT):
+        found = rng.binomial(called, _share(frequency * recall, (1 - frequency) * false_positive))
+        missed = rng.binomial(total - called, _share(frequency * (1 - recall), (1 - frequency) * (1 - false_positive)))
+        wrong, ctcs = called - found, found + missed
+        frequency = rng.beta(0.5 + ctcs, 0.5 + total - ctcs)
+        recall = rng.beta(given.recall[0] + found, given.recall[1] + missed)
+        false_positive = rng.beta(given.false_positive[0] + wrong, given.false_positive[1] + total - called - missed)
+        if step >= BURN_IN and (step - BURN_IN) % APART == APART - 1:
+            kept.append((wrong, missed))
+    return np.concatenate([w for w, _ in kept]).astype(float), np.concatenate([m for _, m in kept]).astype(float)
+
+
+def _share(part: Array, rest: Array) -> Array:
+    return np.clip(part / np.maximum(part + rest, 1e-300), 0, 1)
+
+
+def _interval(samples: Array) -> Interval:
+    low, high = np.quantile(samples, [0.025, 0.975])
+    return Interval(float(samples.mean()), float(low), float(high))

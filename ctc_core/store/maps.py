@@ -1,0 +1,176 @@
+"""Maps in the store: a map is an artefact in `bundles/`, registered as a model of the kind `map`; cells have points."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ctc_core.errors import StoreError
+from ctc_core.store.bundle import Bundle, read_bundle
+from ctc_core.store.files import keep
+from ctc_core.store.registry import Registry
+
+MAP, POINTS = "map", "points"
+"""Kinds of bundles: a fitted map, and cells placed on it (table `points`: cell_id, x, y, cluster; input `map_id`)."""
+
+
+@dataclass(frozen=True)
+class LabelState:
+    """Which labels of a role there are now; equal labels give an equal digest."""
+
+    n: int
+    digest: str
+
+
+class Maps(Registry):
+    """The part of the store that keeps maps and points."""
+
+    def add_map(self, folder: Path, map_id: str, parameters: Mapping[str, Any], reader: str, session: str) -> Path:
+        """Keep a map's bundle and make the map known; `activate_model` puts it in use. Returns where it is kept.
+
+        Raises:
+            StoreError: no bundle, or one of another kind.
+        """
+        kept = keep(_of_kind(folder, MAP), self._bundles)
+        self.add_model(map_id, MAP, kept, parameters, reader=reader, session=session)
+        return kept
+
+    def add_points(self, folder: Path) -> int:
+        """Keep a bundle of points and import it in one transaction; number of points. Again is harmless.
+
+        Raises:
+            StoreError: no bundle, or one of another kind.
+        """
+        return self._import_points(read_bundle(keep(_of_kind(folder, POINTS), self._bundles)))
+
+    def restore_points(self) -> tuple[str, ...]:
+        """Import the bundles of every map that has no point, as after the store was filled again; what went wrong."""
+        empty = self._rows("SELECT map_id FROM latent_map ANTI JOIN latent_point USING (map_id)").map_id
+        problems = []
+        for folder in self.points_bundles(set(empty)):
+            try:
+                self._import_points(read_bundle(folder))
+            except StoreError as error:
+                problems.append(f"Cells placed on a map are missing. {error}")
+        return tuple(problems)
+
+    def points_bundles(self, maps: set[str]) -> list[Path]:
+        """Folders of the bundles with points on some maps, oldest first."""
+        if not maps:
+            return []
+        found = [path for path in self._bundles.glob(f"{POINTS}-*/manifest.json") if _map_of(path) in maps]
+        return [path.parent for path in sorted(found, key=lambda path: (path.stat().st_mtime_ns, path))]
+
+    def points(self, map_id: str, cartridge_id: str) -> pd.DataFrame:
+        """cell_id, x, y, cluster (-1: background) of the cells that were placed; ordered by crop_index."""
+        return self._rows(
+            """
+            SELECT cell_id, latent_point.x, latent_point.y, cluster FROM latent_point JOIN cell USING (cell_id)
+            WHERE map_id = ? AND cartridge_id = ? ORDER BY crop_index
+            """,
+            map_id,
+            cartridge_id,
+        )
+
+    def cells_on_map(self, map_id: str, model_id: str | None, cartridge_id: str | None = None) -> pd.DataFrame:
+        """Placed cells of training patients, labelled ones of test patients, and those of a cartridge; by cell_id.
+
+        cell_id, cartridge_id, role, x, y, cluster, label (missing: none, or unsure), probability (P(CTC) by model
+        `model_id`, NaN: not scored).
+        """
+        return self._rows(
+            """
+            SELECT cell_id, cartridge_id, role, latent_point.x, latent_point.y, cluster, known.label,
+                scored.probability
+            FROM latent_point JOIN cell USING (cell_id) JOIN cartridge USING (cartridge_id)
+            JOIN patient USING (pseudonym)
+            LEFT JOIN (SELECT cell_id, label FROM current_label WHERE label <> 'unsure') AS known USING (cell_id)
+            LEFT JOIN (SELECT cell_id, probability FROM prediction WHERE model_id = ?) AS scored USING (cell_id)
+            WHERE map_id = ? AND (role = 'train' OR (role = 'test' AND known.label IS NOT NULL) OR cartridge_id = ?)
+            ORDER BY cell_id
+            """,
+            model_id,
+            map_id,
+            cartridge_id,
+        )
+
+    def map_counts(self, map_id: str, model_id: str) -> tuple[int, int]:
+        """Number of cells on a map, and of cells scored by a model."""
+        points, scores = (
+            int(self._rows(f"SELECT count(*) AS n FROM {table} WHERE {key} = ?", value).n[0])
+            for table, key, value in (("latent_point", "map_id", map_id), ("prediction", "model_id", model_id))
+        )
+        return points, scores
+
+    def unplaced(self, map_id: str, encoder_id: str) -> pd.DataFrame:
+        """cell_id, cartridge_id of the cells with a vector of this encoder and no point on this map."""
+        return self._rows(
+            """
+            SELECT cell_id, cartridge_id FROM embedding JOIN cell USING (cell_id)
+            ANTI JOIN (SELECT cell_id FROM latent_point WHERE map_id = ?) AS placed USING (cell_id)
+            WHERE encoder_id = ? ORDER BY cartridge_id, crop_index
+            """,
+            map_id,
+            encoder_id,
+        )
+
+    def crop_places(self, cell_ids: list[str]) -> pd.DataFrame:
+        """cell_id, pseudonym, cartridge_id, frame, crop_index of some cells, in any order."""
+        return self._rows(
+            """
+            SELECT cell_id, pseudonym, cartridge_id, cell.frame, crop_index FROM cell
+            JOIN cartridge USING (cartridge_id) WHERE cell_id IN (SELECT unnest(?::VARCHAR[]))
+            """,
+            cell_ids,
+        )
+
+    def label_state(self, encoder_id: str) -> dict[str, LabelState]:
+        """By role, `train` and `test`: the labels that the pools hold, without their vectors."""
+        rows = self._rows(
+            """
+            SELECT role, count(*) AS n,
+                md5(string_agg(cell_id || ':' || (label = 'ctc'), ',' ORDER BY cell_id)) AS digest
+            FROM current_label
+            JOIN embedding USING (cell_id) JOIN cartridge USING (cartridge_id) JOIN patient USING (pseudonym)
+            WHERE embedding.encoder_id = ? AND label IN ('ctc', 'non-ctc', 'artifact') AND role IN ('train', 'test')
+            GROUP BY role
+            """,
+            encoder_id,
+        )
+        found = {role: LabelState(int(n), str(digest)) for role, n, digest in rows.itertuples(index=False)}
+        return {role: found.get(role, LabelState(0, "")) for role in ("train", "test")}
+
+    @property
+    def _bundles(self) -> Path:
+        return self._folder / "bundles"
+
+    def _import_points(self, bundle: Bundle) -> int:
+        points = bundle.table("points").select(["cell_id", "x", "y", "cluster"])
+        with self._database.write() as cur:
+            cur.register("incoming", points)
+            cur.execute(
+                "INSERT OR REPLACE INTO latent_point BY NAME SELECT *, ? AS map_id FROM incoming",
+                [bundle.manifest.inputs["map_id"]],
+            )
+        return len(points)
+
+
+def _of_kind(folder: Path, kind: str) -> Bundle:
+    bundle = read_bundle(folder)
+    if bundle.manifest.kind != kind:
+        message = f"{folder}: a bundle of kind {bundle.manifest.kind}, not {kind}. Make the bundle again."
+        raise StoreError(message)
+    return bundle
+
+
+def _map_of(manifest: Path) -> str:
+    """The map that a bundle of points belongs to; nothing where that cannot be read."""
+    try:
+        return str(json.loads(manifest.read_text())["inputs"]["map_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
