@@ -8,13 +8,18 @@ used, and the frequency in the draw follows from how many of its cells were call
     n cells, of which m are called; frequency p of CTCs, recall r, false positive rate f
     a ~ Binomial(m, p r / (p r + (1 - p) f))                     CTCs among the called      (wrong = m - a)
     b ~ Binomial(n - m, p (1 - r) / (p (1 - r) + (1 - p)(1 - f))) CTCs among the others      (missed = b)
-    p ~ Beta(1/2 + a + b, 1/2 + n - a - b)
+    p ~ Beta(v + a + b, w + n - a - b)
     r ~ Beta(r's labels + a, ... + b),   f ~ Beta(f's labels + m - a, ... + n - m - b)
 
 Gibbs sampling of a diagnostic test's accuracy without a gold standard (Joseph, Gyorkos, Coupal 1995), one model per
 cluster. Two things widen the labels' Beta distributions as they should: a cluster with few labels is drawn towards all
-clusters' rates (worth `SHRINKAGE` cells), and since patients differ, other patients' labels are worth no more than the
-`concentration` of patients' rates.
+clusters' rates (worth s = `SHRINKAGE` cells), and since patients differ, other patients' labels are worth no more than
+the `concentration` of patients' rates.
+
+Jeffreys' prior, half a CTC and half another cell, holds for the draw, not for each of its clusters: v and w share the
+halves out as CTCs and other cells are expected to lie, by Bayes' rule from the share called in the draw and
+from how much more often labelled CTCs than other labelled cells lie in a cluster. Like the rates, that ratio does not
+depend on how many CTCs were labelled.
 """
 
 from __future__ import annotations
@@ -44,6 +49,8 @@ class Rates:
     clusters: tuple[int, ...]
     recall: tuple[Array, Array]
     false_positive: tuple[Array, Array]
+    likelihood_ratio: Array
+    """(c,) share of the CTCs that lie in each cluster, over that of the other cells."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,16 @@ def rates(evidence: Evidence, clusters: Sequence[int]) -> Rates:
     ctc = evidence.labels == 1
     recall = _beta(evidence, ctc, evidence.called, clusters)
     false_positive = _beta(evidence, ~ctc, evidence.called, clusters)
-    return Rates(tuple(clusters), recall, false_positive)
+    return Rates(tuple(clusters), recall, false_positive, _likelihood_ratio(evidence, ctc, clusters))
+
+
+def _likelihood_ratio(evidence: Evidence, ctc: NDArray[np.bool_], clusters: Sequence[int]) -> Array:
+    """P(cluster | CTC) / P(cluster | other), drawn towards 1 by `SHRINKAGE` cells of each class."""
+    inside = evidence.clusters == np.array(clusters)[:, None]
+    share = (inside.sum(axis=1) + 1) / (inside.sum() + len(clusters))
+    of_class = ((inside & one).sum(axis=1) + SHRINKAGE * share for one in (ctc, ~ctc))
+    ctcs, others = (found / found.sum() for found in of_class)
+    return np.asarray(ctcs / others)
 
 
 def _beta(
@@ -96,18 +112,27 @@ def _sample(
     """Draws of (wrong, missed) from the posterior, (CHAINS * KEPT, c) each."""
     shape = (CHAINS, len(total))
     recall, false_positive = rng.beta(*given.recall, shape), rng.beta(*given.false_positive, shape)
-    frequency = np.broadcast_to((called + 0.5) / (total + 1), shape)
+    ctc_prior, other_prior = _frequency_prior(given, called, total)
+    frequency = np.broadcast_to((called + ctc_prior) / (total + ctc_prior + other_prior), shape)
     kept = []
     for step in range(BURN_IN + APART * KEPT):
         found = rng.binomial(called, _share(frequency * recall, (1 - frequency) * false_positive))
         missed = rng.binomial(total - called, _share(frequency * (1 - recall), (1 - frequency) * (1 - false_positive)))
         wrong, ctcs = called - found, found + missed
-        frequency = rng.beta(0.5 + ctcs, 0.5 + total - ctcs)
+        frequency = rng.beta(ctc_prior + ctcs, other_prior + total - ctcs)
         recall = rng.beta(given.recall[0] + found, given.recall[1] + missed)
         false_positive = rng.beta(given.false_positive[0] + wrong, given.false_positive[1] + total - called - missed)
         if step >= BURN_IN and (step - BURN_IN) % APART == APART - 1:
             kept.append((wrong, missed))
     return np.concatenate([w for w, _ in kept]).astype(float), np.concatenate([m for _, m in kept]).astype(float)
+
+
+def _frequency_prior(given: Rates, called: NDArray[np.int64], total: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Half a CTC and half another cell, shared out among the clusters, (c,) each."""
+    odds = (called.sum() + 0.5) / ((total - called).sum() + 0.5) * given.likelihood_ratio
+    cells = total + 0.01  # a cluster without a cell needs a prior, too
+    ctcs, others = cells * odds / (1 + odds), cells / (1 + odds)
+    return 0.5 * ctcs / ctcs.sum(), 0.5 * others / others.sum()
 
 
 def _share(part: Array, rest: Array) -> Array:

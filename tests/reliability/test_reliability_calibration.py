@@ -49,11 +49,10 @@ def test_every_kind_is_a_cluster_and_numbers_add_up(report: dict) -> None:
 
 def test_errors_are_where_they_were_predicted(report: dict) -> None:
     assert report["rank_correlation"]["errors_per_cell"]["estimate"] >= 0.7
-    # Few CTCs are missed here, and the prior promises some where there are none: too many rather than too few.
-    for kind, most in (("wrong", 2), ("missed", 3)):
+    for kind in ("wrong", "missed"):
         predicted = sum(row[kind]["predicted"] for row in report["clusters"])
         realised = sum(row[kind]["realised"] for row in report["clusters"])
-        assert 0.5 < predicted / realised < most
+        assert 0.5 < predicted / realised < 2
     assert min(report["coverage"][kind]["share"] for kind in ("wrong", "missed")) > 0.85
 
 

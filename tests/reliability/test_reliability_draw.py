@@ -118,7 +118,8 @@ def test_intervals_hold_although_ctcs_are_rare_in_the_draw() -> None:
 
 def test_precision_among_labels_would_be_far_off() -> None:
     """900 of 10,000 called at a false positive rate of 9 %: all are wrong, though of labelled calls 91 % are right."""
-    certain = Rates((0,), (np.array([9000.0]), np.array([1000.0])), (np.array([900.0]), np.array([9100.0])))
+    rare = (np.array([900.0]), np.array([9100.0]))
+    certain = Rates((0,), (np.array([9000.0]), np.array([1000.0])), rare, np.ones(1))
     errors = expected_errors(certain, np.array([900]), np.array([10_000]))
     assert errors.wrong.estimate > 850 and errors.missed.estimate < 5
 
@@ -182,3 +183,14 @@ def test_a_draw_without_cells() -> None:
         novelty=LABELLED,
     )
     assert (found.cells.share(Area.WEAK), found.alarm, found.errors.wrong.high) == (None, False, 0)
+
+
+def test_a_cluster_of_ctcs_is_expected_to_hold_them() -> None:
+    """Eight of ten CTCs, but one of five other cells lie in cluster 1; two cells of each class are added, evenly."""
+    clusters = np.array([1] * 8 + [0] * 2 + [1] + [0] * 4)
+    ctc = np.arange(15) < 10
+    names = tuple(f"c{i}" for i in range(15))
+    evidence = Evidence(names, np.full(15, "p"), clusters, ctc.astype(np.int64), ctc)
+    even = (np.array([6, 9]) + 1) / 17
+    expected = (np.array([2, 8]) + 2 * even) / 12 / ((np.array([4, 1]) + 2 * even) / 7)
+    assert rates(evidence, (0, 1)).likelihood_ratio == pytest.approx(expected)
