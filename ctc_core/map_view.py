@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from ctc_core.errors import StoreError
 from ctc_core.intervals import Interval
+from ctc_core.latent import BACKGROUND
 from ctc_core.reliability import Area, ClusterMetrics, DrawReliability
-
-BACKGROUND = -1
-"""Cluster number of cells that belong to no cluster, as hdbscan writes it."""
 
 
 class Place(IntEnum):
@@ -107,7 +105,9 @@ def cluster_name(cluster: int) -> str:
 
 
 def figures(row: ClusterRow) -> str:
-    """F1 with interval and n, or why there is none."""
+    """F1 with interval and n, or why there is none. Without a CTC, labelled or called, F1 is 1 by convention only."""
     if row.f1 is None:
         return f"not enough labels (n = {row.test.counts.n})"
+    if not (row.test.counts.n_ctc or row.test.counts.fp):
+        return f"no CTC and no false CTC (n = {row.test.counts.n})"
     return f"F1 {row.f1.estimate:.2f} ({row.f1.low:.2f} to {row.f1.high:.2f}), n = {row.test.counts.n}"

@@ -12,7 +12,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ctc_core import assessment, mapped
 from ctc_core.intervals import Interval
-from ctc_core.map_view import BACKGROUND, MapView, Mistake, Place, cluster_name, figures
+from ctc_core.latent import BACKGROUND
+from ctc_core.map_view import MapView, Mistake, Place, cluster_name, figures
 from ctc_core.reliability import Area, DrawReliability
 from ctc_core.settings import ROOT
 from ctc_core.store import Store

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ctc_core.map_view import BACKGROUND, Place
+from ctc_core.latent import BACKGROUND
+from ctc_core.map_view import Place
 
 INSIDE = 0.95
 """Share of a cluster's cells that its outline encloses."""
