@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ctc_core.segment.dataset import Sample
 
 OFTEN = {
-    "ctc cluster": 3.0,
+    "ctc cluster": 6.0,
     "ctc apoptotic": 2.0,
     "ctc granular": 2.0,
     "point": 4.0,

@@ -21,11 +21,11 @@ EMISSION_UM = (0.461, 0.519, 0.578, 0.660)
 """Emission peaks of DAPI, FITC, phycoerythrin and allophycocyanin in micrometres (FITC 520 nm: Jackson ImmunoResearch;
 the others assumed, not verified)."""
 
-AXIAL_PX = 0.75
+AXIAL_PX = 0.45
 """Blur (sigma, px) of a cell in focus because it is thicker (about 8 um) than the depth of field (about 3 um);
 assumed, not verified."""
 
-DAPI_DEFOCUS_PX = 0.6
+DAPI_DEFOCUS_PX = 0.3
 """Extra blur of the DAPI page: the objective's focal plane for 461 nm is not that of the page the stage focuses on
 (assumed, not verified)."""
 

@@ -163,7 +163,7 @@ def _metastatic(seed: int, rng: np.random.Generator) -> Patient:
         haze=_four(rng.uniform(0.02, 0.12, 4)),
         vignette=float(rng.uniform(0.05, 0.35)),
         bright_spot=_spots(rng),
-        stripes=float(rng.uniform(0.3, 1.7)),
+        stripes=float(rng.uniform(0.3, 1.4)),
         defocus_px=float(rng.uniform(0.2, 0.8)),
         leak=float(np.exp(rng.normal(np.log(0.004), 0.6))),
         ctcs=ctcs,
