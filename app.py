@@ -20,6 +20,13 @@ PAGES = {
             icon=":material/biotech:",
             help="One patient's candidate cells and CellSearch's events side by side; decide by keyboard.",
         ),
+        st.Page(
+            "pages/review/report.py",
+            title="Report",
+            url_path="report",
+            icon=":material/description:",
+            help="What can be said of one cartridge: sign it, print it, export it for other programs.",
+        ),
     ],
     "Reliability": [
         st.Page(
@@ -28,6 +35,22 @@ PAGES = {
             url_path="map",
             icon=":material/scatter_plot:",
             help="All cells on one map: where the classifier is weak, and how much of a patient lies there.",
+        ),
+    ],
+    "Relabel": [
+        st.Page(
+            "pages/relabel/queue.py",
+            title="Queue",
+            url_path="queue",
+            icon=":material/edit:",
+            help="A few minutes of an expert's time, spent on the cells that help the classifier most.",
+        ),
+        st.Page(
+            "pages/relabel/rounds.py",
+            title="Rounds",
+            url_path="rounds",
+            icon=":material/stacked_line_chart:",
+            help="What every round has cost and changed, and how well readers agree.",
         ),
     ],
     "Cartridges": [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,24 @@ class Classifier:
             return np.zeros(0, np.float32)
         return np.asarray(self.pipeline.predict_proba(vectors)[:, 1], np.float32)
 
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of everything that was fitted. The file's own hash will not do: skops writes times and addresses."""
+        digest = hashlib.sha256()
+        for array in _weights(self.pipeline):
+            digest.update(np.ascontiguousarray(array, np.float64).tobytes())
+        return digest.hexdigest()
+
+
+def _weights(pipeline: Any) -> Iterator[Any]:
+    """The fitted numbers of `_pipeline`: principal components, support vectors, sigmoid."""
+    pca, calibrated = pipeline
+    yield from (pca.mean_, pca.components_)
+    for part in calibrated.calibrated_classifiers_:
+        svc = part.estimator
+        yield from (svc.support_vectors_, svc.dual_coef_, svc.intercept_, svc._gamma)
+        yield from ((sigmoid.a_, sigmoid.b_) for sigmoid in part.calibrators)
+
 
 def fit(
     vectors: NDArray[np.float32],
@@ -66,14 +84,19 @@ def fit(
 ) -> Classifier:
     """Fit on (n, 128) vectors and (n,) labels, 1 CTC and 0 anything else.
 
+    The same on every call, whatever the order of rows and the number of threads: a past fit can be done again.
+
     Raises:
         NotEnoughLabels: fewer than `MIN_PER_CLASS` labels of a class.
     """
+    from threadpoolctl import threadpool_limits
+
     n_ctc = int(labels.sum())
     _require_both_classes(n_ctc, len(labels) - n_ctc)
     order = np.argsort(np.asarray(cell_ids, dtype=object), kind="stable")
     vectors, labels = vectors[order], labels[order]
-    pipeline = _pipeline(len(labels), parameters).fit(vectors, labels)
+    with threadpool_limits(1):  # sums over threads differ in the last digits
+        pipeline = _pipeline(len(labels), parameters).fit(vectors, labels)
     digest = _digest([cell_ids[i] for i in order], labels, encoder_id, parameters)
     return Classifier(f"svm-{digest[:12]}", encoder_id, parameters, n_ctc, len(labels) - n_ctc, pipeline)
 

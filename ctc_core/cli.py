@@ -14,10 +14,15 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from ctc_core.cli_map import experiment_app
+from ctc_core.cli_classifier import classifier_app
+from ctc_core.cli_count import count_app
+from ctc_core.cli_experiment import experiment_app
+from ctc_core.cli_export import export_app
+from ctc_core.cli_labels import labels_app
 from ctc_core.cli_models import encoder_app, segmenter_app
 from ctc_core.cli_registry import models
 from ctc_core.cli_reliability import reliability_app
+from ctc_core.cli_rounds import rounds_app
 from ctc_core.cli_simulate import simulate_app
 from ctc_core.console import Session, fail, global_first, progress, show
 from ctc_core.errors import CTCError, StoreBusy, UserError
@@ -28,8 +33,13 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(segmenter_app, name="segmenter")
 app.add_typer(encoder_app, name="encoder")
 app.add_typer(experiment_app, name="experiment")
+app.add_typer(labels_app, name="labels")
 app.add_typer(simulate_app)
 app.add_typer(reliability_app)
+app.add_typer(rounds_app)
+app.add_typer(classifier_app)
+app.add_typer(export_app)
+app.add_typer(count_app)
 app.command()(models)
 
 IMPORT_TIMEOUT = 600.0
@@ -62,7 +72,7 @@ def _global(
 
 @app.command()
 def demo(seed: Annotated[int, typer.Option(help="Seed of the simulated patients.")] = 7) -> None:
-    """Build the demo cohort: simulate, ingest, label, fit, score, map."""
+    """Build the demo cohort: simulate, ingest, label, fit, score, map, relabel."""
     from ctc_core.demo import Demo, build
 
     store = Session.settings.data_dir / "store.duckdb"
@@ -210,57 +220,13 @@ def embed(
     show({"vectors": len(vectors), "encoder_id": embedder.id, "out": str(out)})
 
 
-# ---- classifier and review -------------------------------------------------------------------------------------------
+# ---- care ------------------------------------------------------------------------------------------------------------
 
 
 def _store() -> Any:
     from ctc_core.store import Store
 
     return Store.open(Session.settings.data_dir)
-
-
-@app.command()
-def fit() -> None:
-    """Fit the classifier on all labels of training patients, activate it, score every cartridge."""
-    from ctc_core.models import model_folder, model_id
-    from ctc_core.workflows import fit as run
-
-    settings = Session.settings
-    encoder_id = model_id(model_folder(settings.encoder, settings.data_dir))
-    with _store() as store:
-        session = f"cli-{int(time.time())}"
-        show(run(store, settings.data_dir / "models", encoder_id, reader=settings.reader, session=session))
-
-
-@app.command()
-def score(cartridges: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None) -> None:
-    """P(CTC) of all cells by the active classifier."""
-    from ctc_core.workflows import score as run
-
-    with _store() as store:
-        show({"cells": run(store, cartridges or list(store.cartridges().cartridge_id))})
-
-
-@app.command()
-def candidates(
-    cartridge: Annotated[str, typer.Argument(help="Cartridge id.")],
-    threshold: Annotated[float | None, typer.Option(help="P(CTC) from which a cell is a candidate.")] = None,
-) -> None:
-    """List the classifier's candidates, with the CellSearch event each was matched to and what was decided."""
-    from ctc_core.enumeration import candidate_rows
-    from ctc_core.mapping import cell_clusters
-    from ctc_core.workflows import candidates as run
-    from ctc_core.workflows import score_unscored
-
-    with _store() as store:
-        score_unscored(store)
-        if store.active_model("classifier") is None:
-            typer.echo("No classifier is active, so nothing is a candidate. Run: python -m ctc_core fit.", err=True)
-        table = run(store, cartridge, threshold or Session.settings.threshold)
-        show(candidate_rows(table, cell_clusters(store, cartridge)))
-
-
-# ---- care ------------------------------------------------------------------------------------------------------------
 
 
 @app.command()

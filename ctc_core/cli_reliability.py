@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -76,39 +74,14 @@ def reliability(
 ) -> None:
     """How much of one cartridge lies where the classifier is weak, and how many errors to expect."""
     from ctc_core.draw_report import report
+    from ctc_core.fitting import score_unscored
     from ctc_core.store import Store
-    from ctc_core.workflows import score_unscored
 
     with Store.open(Session.settings.data_dir) as store:
         score_unscored(store)
         result = report(store, cartridge, threshold or Session.settings.threshold)
     _tell(result)
     show(result)
-
-
-class Format(StrEnum):
-    """What can be exported."""
-
-    FEATURES = "features"
-
-
-@reliability_app.command()
-def export(
-    what: Annotated[str, typer.Argument(help="all")],
-    out: Annotated[Path, typer.Option(help="Folder to write.")],
-    form: Annotated[Format, typer.Option("--format", help="features: the published features folder.")],
-    images: Annotated[bool, typer.Option(help="Write the crops as PNG files, too.")] = True,
-) -> None:
-    """Write the cells of the map in use, with principal components, coordinates and clusters, for other programs."""
-    from ctc_core.export import export_features
-    from ctc_core.store import Store
-
-    if what != "all":
-        message = f"{what}: the format '{form}' is of all cells of the map. Give: all."
-        raise UserError(message)
-    with Store.open(Session.settings.data_dir) as store:
-        cells = export_features(store, out, images=images, progress=progress("export"))
-    show({"cells": cells, "out": str(out)})
 
 
 def _tell(result: dict[str, Any]) -> None:

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ctc_core import rounds
 from ctc_core.cartridge import open_cartridge
 from ctc_core.enumeration import MATCH_UM, match
+from ctc_core.fitting import fit
 from ctc_core.jobs import Jobs, Kind
 from ctc_core.mapping import here
 from ctc_core.networks import Networks
 from ctc_core.settings import Settings
 from ctc_core.store import Store
 from ctc_core.types import Decision, Label, Progress, Role, silent
-from ctc_core.workflows import candidates, decide, fit, receive, run_ingest
+from ctc_core.workflows import candidates, decide, receive, run_ingest
 
 READER = "simulated-reader"
 ROLES = (Role.TRAIN, Role.TRAIN, Role.TRAIN, Role.TEST, Role.REVIEW, Role.REVIEW)
@@ -28,6 +30,9 @@ CTCS = (12, 40)
 LABELS_PER_CLASS = 150
 ERROR_RATE = 0.02
 """Share of labels that the simulated reader gets wrong."""
+EXPERT = "simulated-expert"
+STRATEGY, CELLS, MINUTES = "inverse-f1", 40, 5.0
+"""Of the demo's round of relabelling."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Demo:
 
 
 def build(demo: Demo, progress: Progress = silent) -> dict[str, Any]:
-    """Simulate, ingest, label, fit, score, map; returns what was made and how the classifier does on a test patient."""
+    """Simulate, ingest, label, fit, score, map, relabel; returns what was made, and the figures on a test patient."""
     settings = demo.settings
     archives = _simulate(demo, progress)
     with Store.open(settings.data_dir) as store:
@@ -60,6 +65,8 @@ def build(demo: Demo, progress: Progress = silent) -> dict[str, Any]:
         reviewed = ids[-2]
         n_read = _review(store, demo, reviewed, settings.threshold)
         latent_map = here(store, jobs, Kind.MAP, READER, progress=progress)
+        training = [i for i in ids if roles[i] is Role.TRAIN]
+        relabelled = _relabel(store, jobs, demo, training, progress)
         shown = {i: len(candidates(store, i, settings.threshold).query("group != 'cellsearch'")) for i in ids}
     waiting = [path.name for path in archives[len(ROLES) :]]
     return {
@@ -68,7 +75,34 @@ def build(demo: Demo, progress: Progress = silent) -> dict[str, Any]:
         "reviewed": {"cartridge_id": reviewed, "decisions": n_read},
         "model": model,
         "map": {"state": latent_map.state, **{k: latent_map.result.get(k) for k in ("map_id", "clusters", "notes")}},
+        "round": relabelled,
         "in_inbox": waiting,
+    }
+
+
+def _relabel(store: Store, jobs: Jobs, demo: Demo, training: list[str], progress: Progress) -> dict[str, Any]:
+    """One round, read by a simulated expert. Whether its classifier is put in use is left to whoever opens the desk."""
+    progress(0, 0, "A round of relabelling")
+    opened = rounds.start_round(
+        store, strategy=STRATEGY, n=CELLS, minutes=MINUTES, seed=demo.seed, reader=EXPERT, session="demo"
+    )
+    truth: dict[str, Label] = {}
+    for cartridge_id in training:
+        cells = store.cells(cartridge_id)
+        is_ctc = truth_of_cells(cells, _truth(demo, cartridge_id))
+        truth |= {c: Label.CTC if yes else Label.NON_CTC for c, yes in zip(cells.cell_id, is_ctc, strict=True)}
+    read = rounds.simulated_expert(store, opened.round_id, truth, error_rate=ERROR_RATE, seed=demo.seed)
+    state = rounds.finish_here(store, jobs, opened.round_id, EXPERT, progress)
+    outcome = store.outcome(opened.round_id)
+    f1 = {when: (outcome.get(when) or {}).get("total") for when in ("before", "after")}
+    return {
+        "round_id": opened.round_id,
+        "state": state.state,
+        "strategy": opened.strategy,
+        "summary": opened.summary,
+        "read": read,
+        "model_after": store.round(opened.round_id).model_after,
+        "test_f1": {when: total["f1"] if total else None for when, total in f1.items()},
     }
 
 

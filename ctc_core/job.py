@@ -24,6 +24,8 @@ class Kind(StrEnum):
     """Fit a map and place all cells on it."""
     PLACE = "place"
     """Place the cells that came after the map."""
+    REFIT = "refit"
+    """Fit the classifier again at the end of a round of relabelling."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Job:
 
     job_id: str
     path: str
-    """Of the archive; empty unless it is to be ingested, as the next two are."""
+    """Of the archive; for a refit the round's id. Empty for other kinds; the next two are of ingests only."""
     pseudonym: str
     role: Role | None
     reader: str

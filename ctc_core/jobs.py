@@ -50,9 +50,25 @@ class Jobs:
         """Write the folder of a job that ingests, without queueing it; returns its id."""
         return self._write(Job(uuid.uuid4().hex, str(path.resolve()), pseudonym, role, reader, time.time()), "queued")
 
-    def request(self, kind: Kind, reader: str) -> str:
+    def request(self, kind: Kind, reader: str, path: str = "") -> str:
         """Ask the store's owner to prepare a job that needs the store's content; returns its id."""
-        return self._write(Job(uuid.uuid4().hex, "", "", None, reader, time.time(), kind), "requested")
+        return self._write(Job(uuid.uuid4().hex, path, "", None, reader, time.time(), kind), "requested")
+
+    def prepare(self, job_id: str, note: str, write: Callable[[Path], None]) -> bool:
+        """Let the store's owner `write(folder)` the inputs of a requested job; whether it can be computed.
+
+        If not, its state says why: one of our errors is recorded as `refused`.
+        """
+        self.set_state(job_id, JobState("requested", note=note))
+        try:
+            write(self.folder / job_id / "inputs")
+        except CTCError as error:
+            self.set_state(job_id, JobState("refused", message=str(error)))
+            return False
+        cancelled = self.is_cancelled(job_id)
+        message = "Cancelled before it began." if cancelled else ""
+        self.set_state(job_id, JobState("cancelled" if cancelled else "queued", message=message))
+        return not cancelled
 
     def _write(self, job: Job, state: str) -> str:
         (self.folder / job.job_id).mkdir()

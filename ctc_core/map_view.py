@@ -51,8 +51,9 @@ class ClusterRow:
 
     @property
     def f1(self) -> Interval | None:
-        """F1 of the class CTC; None where there are not enough labels."""
-        return self.test.f1 if self.test.enough else None
+        """F1 of the class CTC; None without enough labels, and where no CTC is or was called: 1 by convention only."""
+        known = self.test.enough and self.test.counts.n_ctc + self.test.counts.fp > 0
+        return self.test.f1 if known else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,7 @@ class MapView:
 
 
 def by_f1(rows: Iterable[ClusterRow]) -> list[ClusterRow]:
-    """Lowest F1 first; those without enough labels last, in the order given."""
+    """Lowest F1 first; those without one last, in the order given."""
     return sorted(rows, key=lambda row: row.f1.estimate if row.f1 else np.inf)
 
 
@@ -105,9 +106,14 @@ def cluster_name(cluster: int) -> str:
 
 
 def figures(row: ClusterRow) -> str:
-    """F1 with interval and n, or why there is none. Without a CTC, labelled or called, F1 is 1 by convention only."""
+    """F1 with interval and n, or why there is none."""
     if row.f1 is None:
-        return f"not enough labels (n = {row.test.counts.n})"
-    if not (row.test.counts.n_ctc or row.test.counts.fp):
-        return f"no CTC and no false CTC (n = {row.test.counts.n})"
+        return f"{why_no_figure(row)} (n = {row.test.counts.n})"
     return f"F1 {row.f1.estimate:.2f} ({row.f1.low:.2f} to {row.f1.high:.2f}), n = {row.test.counts.n}"
+
+
+def why_no_figure(row: ClusterRow) -> str:
+    """Why a cluster has no F1; nothing where it has one."""
+    if row.f1 is not None:
+        return ""
+    return "no CTC and no false CTC" if row.test.enough else "not enough labels"

@@ -44,21 +44,15 @@ def active_map(store: Store) -> ModelRecord:
 
 def prepare(store: Store, jobs: Jobs, job_id: str, parameters: MapParameters = PUBLISHED) -> bool:
     """Write what a requested job needs of the store; whether it can be computed. If not, its state says why."""
-    folder, kind = jobs.folder / job_id / "inputs", jobs.job(job_id).kind
-    jobs.set_state(job_id, JobState("requested", note="Collecting cells and labels"))
-    try:
+    kind = jobs.job(job_id).kind
+
+    def write(folder: Path) -> None:
         if kind is Kind.MAP:
             map_inputs.write_for_map(store, folder, parameters)
         else:
             map_inputs.write_for_placing(store, folder, active_map(store))
-    except CTCError as error:
-        jobs.set_state(job_id, JobState("refused", message=str(error)))
-        return False
-    if jobs.is_cancelled(job_id):
-        jobs.set_state(job_id, JobState("cancelled", message="Cancelled before it began."))
-        return False
-    jobs.set_state(job_id, JobState("queued"))
-    return True
+
+    return jobs.prepare(job_id, "Collecting cells and labels", write)
 
 
 def lacks_points(store: Store) -> int:

@@ -1,9 +1,9 @@
-"""The verbs that pages and commands call: ingest, receive, fit, score, candidates, decide."""
+"""The verbs that pages and commands call: ingest, receive, candidates, decide."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ import pandas as pd
 from ctc_core import classify
 from ctc_core.cartridge import Grid
 from ctc_core.enumeration import Summary, candidate_table, event_ids, none_for_missing, summarise
-from ctc_core.errors import CTCError, ModelError, UserError
+from ctc_core.errors import CTCError, UserError
+from ctc_core.fitting import score
 from ctc_core.jobs import Job, Jobs, JobState
 from ctc_core.networks import Networks
+from ctc_core.rounds.noise import reject_new
 from ctc_core.store import NAME, Store
 from ctc_core.types import Decision, Progress, Role, silent
 
@@ -108,7 +110,7 @@ def _ingest(job: Job, folder: Path, networks: Networks, progress: Progress) -> d
 
 
 def receive(store: Store, jobs: Jobs, job_id: str) -> None:
-    """Import the bundle of a finished job in one transaction, then score its cells.
+    """Import the bundle of a finished job in one transaction, then score its cells and let the noise filter see them.
 
     A bundle that the store refuses is written to the job as `refused`. Scores can be made again at any time, so trouble
     with them is a message of an imported job. Calling this again after a crash in the middle does what is left.
@@ -122,6 +124,7 @@ def receive(store: Store, jobs: Jobs, job_id: str) -> None:
     jobs.set_state(job_id, replace(last, state="imported"))
     try:
         _score_if_possible(store, cartridge_id)
+        reject_new(store, cartridge_id)
     except CTCError as error:
         jobs.set_state(job_id, replace(last, state="imported", message=f"Not scored. {error}"))
 
@@ -144,67 +147,6 @@ def _score_if_possible(store: Store, cartridge_id: str) -> None:
     classifier = classify.load(active.folder)
     if classifier.encoder_id in set(store.cartridges().set_index("cartridge_id").encoder_id[[cartridge_id]]):
         score(store, [cartridge_id])
-
-
-# ---- classifier ------------------------------------------------------------------------------------------------------
-
-
-def fit(store: Store, models_dir: Path, encoder_id: str, *, reader: str, session: str) -> dict[str, Any]:
-    """Fit on all training labels, measure on the test patients, activate, and score every cartridge of that encoder.
-
-    Returns:
-        model_id, encoder_id, n_ctc, n_other, test (scores or None), scored (cartridge ids).
-
-    Raises:
-        NotEnoughLabels: too few labels of training patients.
-    """
-    pool = store.training_pool(encoder_id)
-    classifier = classify.fit(pool.vectors, pool.labels, pool.cell_ids, encoder_id=encoder_id)
-    held = store.evaluation_pool(encoder_id)
-    test = classify.evaluate(classifier.probabilities(held.vectors), held.labels)
-    folder = classify.save(classifier, models_dir / classifier.id)
-    measured = {"n_ctc": classifier.n_ctc, "n_other": classifier.n_other, "test": asdict(test) if test else None}
-    parameters = {"encoder_id": encoder_id, **measured}
-    store.add_model(classifier.id, "classifier", folder, parameters, reader=reader, session=session)
-    store.activate_model(classifier.id, reader=reader, session=session, reason="fitted on all training labels")
-    cartridges = store.cartridges()
-    scored = score(store, list(cartridges.cartridge_id[cartridges.encoder_id == encoder_id]))
-    return {"model_id": classifier.id, **parameters, "scored": list(scored)}
-
-
-def score(store: Store, cartridge_ids: list[str]) -> dict[str, int]:
-    """P(CTC) of all cells of some cartridges by the active classifier; number of cells by cartridge.
-
-    Raises:
-        ModelError: there is no active classifier, or it was fitted on another encoder's vectors.
-    """
-    active = store.active_model("classifier")
-    if active is None:
-        message = "No classifier is active. Label cells of training patients, then run: python -m ctc_core fit."
-        raise ModelError(message)
-    classifier = classify.load(active.folder)
-    return {cartridge_id: _score(store, classifier, cartridge_id) for cartridge_id in cartridge_ids}
-
-
-def score_unscored(store: Store) -> None:
-    """Score cartridges that lack it although there is a classifier for them: scores are not in the journal."""
-    active = store.active_model("classifier")
-    lacking = store.unscored(active.model_id, active.parameters["encoder_id"]) if active else []
-    if lacking:
-        score(store, lacking)
-
-
-def _score(store: Store, classifier: classify.Classifier, cartridge_id: str) -> int:
-    cell_ids, vectors = store.vectors(cartridge_id, classifier.encoder_id)
-    n_cells = len(store.cells(cartridge_id))
-    if len(cell_ids) != n_cells:
-        message = (
-            f"{cartridge_id}: {n_cells} cells, but {len(cell_ids)} vectors of the encoder {classifier.encoder_id} "
-            "that the active classifier needs. Ingest the cartridge again with this encoder, or fit for its encoder."
-        )
-        raise ModelError(message)
-    store.save_predictions(classifier.id, cell_ids, classifier.probabilities(vectors))
-    return n_cells
 
 
 # ---- review ----------------------------------------------------------------------------------------------------------

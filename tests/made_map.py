@@ -53,7 +53,7 @@ def made_map(n: int = 400, seed: int = 0) -> MapView:
 
 def made_draw() -> DrawReliability:
     """312 cells, 50 of them candidates; nine cells unlike anything labelled."""
-    errors = ExpectedErrors(Interval(3.2, 1.1, 6.0), Interval(0.4, 0.0, 2.0), np.zeros(6), np.zeros(6))
+    errors = ExpectedErrors(Interval(3.2, 1.0, 6.0), Interval(0.4, 0.0, 2.0), np.zeros(6), np.zeros(6))
     unlike = np.arange(312) < 9
     return DrawReliability(Shares(50, 35, 6, 9), Shares(312, 240, 30, 42), unlike, 2, alarm=False, errors=errors)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ctc_core import mapping, workflows
+from ctc_core import fitting, mapping
 from ctc_core.jobs import Jobs, Kind
 from ctc_core.latent import MapParameters
 from ctc_core.store import Store
@@ -66,7 +66,7 @@ def build_unmapped_store(data_dir: Path) -> None:
             add_cartridge(store, data_dir.parent, name, role, seed, STRANGE if name == "R1" else None)
             if n:
                 label_many(store, name, n)
-        workflows.fit(store, data_dir / "models", ENCODER, reader="anna", session="tests")
+        fitting.fit(store, data_dir / "models", ENCODER, reader="anna", session="tests")
 
 
 def build_mapped_store(data_dir: Path) -> None:

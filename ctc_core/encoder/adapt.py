@@ -95,7 +95,7 @@ def _start(plan: Plan, backbone: nn.Module) -> State:
         student = nn.Sequential(backbone, dino.Head(EMBEDDING_DIM, out_dim=plan.out_dim, hidden=plan.hidden)).train()
     teacher = copy.deepcopy(student).requires_grad_(False)
     optimizer = torch.optim.AdamW(dino.parameter_groups(student), lr=plan.learning_rate)
-    return State(student, teacher, optimizer, torch.zeros(plan.out_dim), torch.zeros(1), torch.ones(1))
+    return State(student, teacher, optimizer, torch.zeros(plan.out_dim))
 
 
 def _batches(crops: NDArray[np.uint8], plan: Plan) -> Iterator[NDArray[np.uint8]]:

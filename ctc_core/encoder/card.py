@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ctc_core.encoder import tables
-from ctc_core.encoder.describe import N_DESCRIPTORS
+from ctc_core.encoder.describe import N_DESCRIPTION
 from ctc_core.encoder.plan import Plan
+from ctc_core.encoder.targets import N_TARGETS
 from ctc_core.models import load_config, model_id
 
 CARD = """# {name}: encoder of CTC candidates
@@ -28,10 +29,12 @@ them drawn again from the same frame); {crops}. No kind and no class was told.
 
 *Photographs*: the simulator draws an object's light once and photographs it twice, with other stain strength,
 background, haze, focus, noise, neighbours and page limits; DINO's views of a cell come from both, so that it learns
-what they have in common. *Description*: from a photograph the network predicts {descriptors} hand-written descriptors
-(levels, rings, areas, slopes between channels) of a clean photograph, which shows the object alone, without neighbours,
-background, noise and page limits. That is knowledge only a simulator has. It names no class, but it says which light
-is the object's own, and so it bears on what decides a class in this simulator.
+what they have in common. *Description*: from a photograph the network predicts {descriptors} hand-written values
+(levels, rings, areas, diameters, slopes between channels, what leaks from CK into CD45) of a clean photograph, which
+shows the object alone, without neighbours, background, noise and page limits: as {targets} principal components,
+{whiten:.0%} whitened, through a fixed map that keeps angles, so that distances between vectors are distances between
+descriptions. That is knowledge only a simulator has. It names no class, but it says which light is the object's own,
+and so it bears on what decides a class in this simulator.
 The paper trains DINO for 30,000 steps of 128 crops, without a description.
 
 ## Figures (simulated)
@@ -93,7 +96,9 @@ def card(folder: Path, result: Mapping[str, Any]) -> str:
         objects_seen=config["objects_seen"],
         crops=config["crops"],
         stages="\n".join(_stage(number, stage) for number, stage in enumerate(stages, 1)),
-        descriptors=N_DESCRIPTORS,
+        descriptors=N_DESCRIPTION,
+        targets=N_TARGETS,
+        whiten=stages[-1]["training"].get("whiten", 0.0),
         seeds=result["seeds"],
         labelled=result["patients"]["labelled"],
         figures="\n".join(tables.simulated(result)),

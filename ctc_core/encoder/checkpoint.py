@@ -12,6 +12,7 @@ import safetensors
 import safetensors.torch
 
 from ctc_core._torch import nn, torch
+from ctc_core.encoder.targets import Targets
 from ctc_core.errors import ModelError
 
 
@@ -23,9 +24,8 @@ class State:
     teacher: nn.Sequential
     optimizer: torch.optim.Optimizer
     centre: torch.Tensor
-    mean: torch.Tensor
-    """Of the descriptors, with `sd`; taken from the first chunk, so not saved."""
-    sd: torch.Tensor
+    targets: Targets | None = None
+    """Of the description; taken from the first chunk, so not saved. None: nothing is described."""
     step: int = 0
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctc_core.encoder.classical import correlations, radius
+from ctc_core.encoder.measures import N_MEASURES, measures
 
 Pixels = NDArray[np.float32]
 
@@ -24,6 +25,12 @@ EDGE_RINGS = (0, 4, 8, 12, 18)
 SHARES = (0.3, 0.5, 0.7)
 
 N_DESCRIPTORS = 3 * (1 + 2 * (len(RINGS) - 1) + len(DISCS) * (4 + len(SHARES)) + len(EDGE_RINGS) - 1)
+N_DESCRIPTION = N_DESCRIPTORS + N_MEASURES
+
+
+def description(clean: NDArray[np.uint8]) -> Pixels:
+    """(n, 3, 48, 48) uint8 clean photographs -> (n, 193) float32: `descriptors`, then `measures`."""
+    return np.concatenate([descriptors(clean), measures(clean)], axis=1)
 
 
 def descriptors(crops: NDArray[np.uint8]) -> Pixels:

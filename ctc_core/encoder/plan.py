@@ -33,6 +33,8 @@ class Plan:
     warm_rate: float = 1e-3
     describe: float = 1.0
     """Weight of the description beside DINO's loss; 0: DINO alone."""
+    whiten: float = 0.5
+    """How far the description's components are whitened, 0 to 1 (`Targets`)."""
     learning_rate: float = 1e-3
     final_rate: float = 1e-6
     warmup: int = 100

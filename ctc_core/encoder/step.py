@@ -7,7 +7,6 @@ from typing import cast
 from ctc_core._torch import nn, torch
 from ctc_core.encoder import augment, data, dino
 from ctc_core.encoder.checkpoint import State
-from ctc_core.encoder.describe import descriptors
 from ctc_core.encoder.plan import Plan, schedule
 from ctc_core.encoder.preprocess import to_range, to_unit
 from ctc_core.errors import ModelError
@@ -75,16 +74,11 @@ def effective_rank(vectors: torch.Tensor) -> float:
 
 
 def _description_loss(state: State, vectors: torch.Tensor, clean: data.Crops | None) -> torch.Tensor:
-    """Smooth absolute error of standardised descriptors; `vectors`: one or more views of each crop, view after view."""
-    if clean is None:
+    """Smooth absolute error of the targets; `vectors`: one or more views of each crop, view after view."""
+    if clean is None or state.targets is None:
         return torch.zeros(())
-    target = standardised(state, clean)
-    return nn.functional.smooth_l1_loss(state.student[2](vectors), target.repeat(len(vectors) // len(target), 1))
-
-
-def standardised(state: State, clean: data.Crops) -> torch.Tensor:
-    """(n, 3, 48, 48) clean photographs -> (n, 138) descriptors in standard deviations, within 5."""
-    return ((torch.from_numpy(descriptors(clean)) - state.mean) / state.sd).clamp(-5, 5)
+    wanted = state.targets.of(clean)
+    return nn.functional.smooth_l1_loss(state.student[2](vectors), wanted.repeat(len(vectors) // len(wanted), 1))
 
 
 def _update(plan: Plan, state: State, loss: torch.Tensor) -> None:

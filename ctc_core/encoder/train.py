@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Iterator
@@ -15,17 +16,17 @@ import safetensors.torch
 from ctc_core._torch import nn, torch
 from ctc_core.encoder import data, dino
 from ctc_core.encoder.checkpoint import State, load_checkpoint, save_checkpoint
-from ctc_core.encoder.describe import N_DESCRIPTORS, descriptors
 from ctc_core.encoder.embedder import load_network, run_network
 from ctc_core.encoder.network import ARCHITECTURE, build_network, recalibrate
 from ctc_core.encoder.plan import Plan
 from ctc_core.encoder.preprocess import to_input
 from ctc_core.encoder.sizes import check_input_px
-from ctc_core.encoder.step import standardised, train_step
+from ctc_core.encoder.step import train_step
+from ctc_core.encoder.targets import Targets, describer
 from ctc_core.errors import ModelError
 from ctc_core.models import load_config, model_folder, write_config
 from ctc_core.simulate.pairs import Pairs
-from ctc_core.types import EMBEDDING_DIM, Progress, silent
+from ctc_core.types import Progress, silent
 
 WEIGHTS = "weights.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
@@ -73,37 +74,24 @@ def train(
 
 def _start(plan: Plan, checkpoint: Path, *, resume: bool) -> State:
     known = data.training_chunk(0, seed=plan.seed)
-    described = torch.from_numpy(descriptors(known.clean))
-    student = _student(plan)
-    teacher = _student(plan).requires_grad_(False)
+    targets = Targets.fit(known.clean, plan.whiten)
+    student = _student(plan, known, targets)
+    teacher = copy.deepcopy(student).requires_grad_(False)
     optimizer = torch.optim.AdamW(dino.parameter_groups(student), lr=plan.learning_rate)
-    state = State(student, teacher, optimizer, torch.zeros(plan.out_dim), described.mean(0), described.std(0) + 1e-2)
+    state = State(student, teacher, optimizer, torch.zeros(plan.out_dim), targets)
     if resume and checkpoint.is_file():
         load_checkpoint(checkpoint, state, asdict(plan))
-        return state
-    if plan.start:
-        _fit_describer(plan, state, known)
-    teacher.load_state_dict(student.state_dict())
     return state
 
 
-def _student(plan: Plan) -> nn.Sequential:
-    """Backbone, DINO head, linear describer: what is trained; only the backbone is kept."""
+def _student(plan: Plan, known: Pairs, targets: Targets) -> nn.Sequential:
+    """Backbone, DINO head, describer of what the backbone says already; only the backbone is kept."""
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
         backbone = load_network(model_folder(plan.start)) if plan.start else build_network()
         head = dino.Head(out_dim=plan.out_dim, hidden=plan.hidden)
-        return nn.Sequential(backbone, head, nn.Linear(EMBEDDING_DIM, N_DESCRIPTORS))
-
-
-def _fit_describer(plan: Plan, state: State, known: Pairs, ridge: float = 1e-2) -> None:
-    """Ridge regression of the descriptors on what the backbone says already, so that it is not led astray at first."""
-    x = torch.from_numpy(run_network(state.student[0].eval(), known.shots[:, 0], input_px=plan.input_px))
-    y = standardised(state, known.clean)
-    centre = x.mean(0)
-    gram = (x - centre).T @ (x - centre)
-    weight = torch.linalg.solve(gram + ridge * gram.trace() / len(gram) * torch.eye(len(gram)), (x - centre).T @ y)
-    state.student[2].load_state_dict({"weight": weight.T, "bias": y.mean(0) - centre @ weight})
+        said = run_network(backbone.eval(), known.shots[:, 0], input_px=plan.input_px)
+        return nn.Sequential(backbone, head, describer(torch.from_numpy(said), targets.of(known.clean)))
 
 
 def _loop(plan: Plan, state: State, out: Path, deadline: float | None, every: int, progress: Progress) -> None:

@@ -100,9 +100,11 @@ def _by_cluster(evidence: Evidence, clusters: Sequence[int]) -> tuple[ClusterMet
     )
 
 
-def _weakness(figures: ClusterMetrics) -> tuple[bool, float, int]:
+def _weakness(figures: ClusterMetrics) -> tuple[bool, float, int, int]:
+    """Lowest F1 first; of equal ones, such as several without a CTC found, the one with more errors."""
     f1 = figures.f1.estimate if figures.f1 else 1.0
-    return not figures.enough, f1, figures.cluster if figures.cluster is not None else 0
+    errors = figures.counts.fp + figures.counts.fn
+    return not figures.enough, f1, -errors, figures.cluster if figures.cluster is not None else 0
 
 
 def _ids(ranked: Sequence[ClusterMetrics]) -> list[int]:

@@ -9,7 +9,7 @@ from ctc_core.store.cartridge_bundle import NAME
 from ctc_core.store.journal import Draft, Entry, Journal
 from ctc_core.store.provenance import code_version
 from ctc_core.store.store import Store
-from ctc_core.store.values import ModelRecord, TrainingPool
+from ctc_core.store.values import ModelRecord, Pool, Round, RoundDraft, TrainingPool
 from ctc_core.store.verify import Report, verify
 
 __all__ = [
@@ -20,7 +20,10 @@ __all__ = [
     "Entry",
     "Journal",
     "ModelRecord",
+    "Pool",
     "Report",
+    "Round",
+    "RoundDraft",
     "Store",
     "TrainingPool",
     "code_version",

@@ -20,7 +20,7 @@ from ctc_core.errors import JournalError, StoreError
 from ctc_core.store.journal import Entry, Journal
 from ctc_core.store.owner import busy
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raise it when schema.sql changes: older files are then set aside and filled again."""
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {

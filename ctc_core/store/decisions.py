@@ -8,21 +8,32 @@ from typing import TYPE_CHECKING
 
 from ctc_core.errors import StoreError
 from ctc_core.store.journal import Draft, canonical
+from ctc_core.store.projection import DECISIONS
 from ctc_core.types import Decision
 
 if TYPE_CHECKING:
     import duckdb
 
 
-def drafts(cur: duckdb.DuckDBPyConnection, decisions: Sequence[Decision]) -> list[Draft]:
-    """One draft for each decision that is not saved yet, with the label it replaces.
+CELL_KINDS, EVENT_KINDS = ("label", "adjudicate"), ("review", "adjudicate-event")
+"""Kinds of journal entries about a cell and about an event: a reader's own word, and an adjudicator's."""
+
+
+def drafts(cur: duckdb.DuckDBPyConnection, decisions: Sequence[Decision], *, settle: bool = False) -> list[Draft]:
+    """One draft for each decision that is not saved yet, with the label of the same reader that it replaces.
+
+    Args:
+        cur: where the decisions of before are.
+        decisions: what was sent.
+        settle: the decisions are adjudications; each replaces whatever adjudication stands.
 
     Raises:
-        StoreError: a decision about nothing, about both, or about an unknown cell or event; an id used for another one.
+        StoreError: a decision about nothing, about both, or about an unknown cell or event; an id used for another one;
+            an adjudication without a reason, or where readers do not disagree.
     """
     sent: dict[str, Draft] = {}
     for decision in decisions:
-        draft = _draft(decision)
+        draft = _draft(decision, settle=settle)
         if sent.setdefault(draft.id, draft) != draft:
             raise _used_twice(draft.id)
     _refuse_unknown(cur, sent.values())
@@ -30,23 +41,41 @@ def drafts(cur: duckdb.DuckDBPyConnection, decisions: Sequence[Decision]) -> lis
     for draft in sent.values():
         if saved.get(draft.id, _content(draft)) != _content(draft):
             raise _used_twice(draft.id)
-    return _with_old(cur, [draft for draft in sent.values() if draft.id not in saved])
+    new = _with_old(cur, [draft for draft in sent.values() if draft.id not in saved])
+    if settle:
+        _refuse_idle(cur, new)
+    return new
 
 
-def read_back(cur: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> tuple[str, ...]:
-    """Those of `ids` whose decision is in the store, in their order."""
-    rows = cur.execute(
-        """
-        SELECT id FROM label_event WHERE id IN (SELECT unnest($ids::VARCHAR[]))
-        UNION ALL SELECT id FROM review_event WHERE id IN (SELECT unnest($ids::VARCHAR[]))
-        """,
-        {"ids": list(ids)},
-    ).fetchall()
-    found = {id_ for (id_,) in rows}
-    return tuple(id_ for id_ in dict.fromkeys(ids) if id_ in found)
+def read_back(cur: duckdb.DuckDBPyConnection, sent: Sequence[Decision], *, settle: bool = False) -> tuple[str, ...]:
+    """Ids of those decisions that are in the store, in their order."""
+    found: set[str] = set()
+    for kind, group in _by_kind(_draft(decision, settle=settle) for decision in sent).items():
+        condition, ids = _among("id", [draft.id for draft in group])
+        rows = cur.execute(f"SELECT id FROM {DECISIONS[kind][0]} WHERE {condition}", ids).fetchall()
+        found |= {id_ for (id_,) in rows}
+    return tuple(id_ for id_ in dict.fromkeys(decision.id for decision in sent) if id_ in found)
 
 
-def _draft(decision: Decision) -> Draft:
+def _by_kind(drafts: Iterable[Draft]) -> dict[str, list[Draft]]:
+    groups: dict[str, list[Draft]] = {}
+    for draft in drafts:
+        groups.setdefault(draft.kind, []).append(draft)
+    return groups
+
+
+_FEW = 200
+"""Up to so many values DuckDB is asked for each; it looks them up in an index, and scans the table for a subquery."""
+
+
+def _among(column: str, values: Sequence[str]) -> tuple[str, list[object]]:
+    """Condition, and its parameters."""
+    if len(values) <= _FEW:
+        return f"{column} IN ({', '.join('?' * len(values))})", list(values)
+    return f"{column} IN (SELECT unnest(?::VARCHAR[]))", [list(values)]
+
+
+def _draft(decision: Decision, *, settle: bool) -> Draft:
     targets = [target for target in (decision.cell_id, decision.event_rid) if target is not None]
     if len(targets) != 1 or not decision.id or not decision.reader:
         message = (
@@ -56,7 +85,7 @@ def _draft(decision: Decision) -> Draft:
         raise StoreError(message)
     return Draft(
         id=decision.id,
-        kind="label" if decision.cell_id is not None else "review",
+        kind=(CELL_KINDS if decision.cell_id is not None else EVENT_KINDS)[settle],
         reader=decision.reader,
         session=decision.session,
         subject=f"{decision.cartridge_id}/{targets[0]}",
@@ -83,36 +112,53 @@ def _saved(cur: duckdb.DuckDBPyConnection, ids: list[str]) -> dict[str, tuple[st
 
 
 def _refuse_unknown(cur: duckdb.DuckDBPyConnection, sent: Iterable[Draft]) -> None:
-    subjects = {(draft.kind, draft.subject) for draft in sent}
-    known = cur.execute(
-        """
-        SELECT 'label', cartridge_id || '/' || cell_id FROM cell WHERE cell_id IN (SELECT unnest($targets::VARCHAR[]))
-        UNION ALL
-        SELECT 'review', cartridge_id || '/' || rid FROM event WHERE rid IN (SELECT unnest($targets::VARCHAR[]))
-        """,
-        {"targets": [subject.split("/", maxsplit=1)[1] for _, subject in subjects]},
-    ).fetchall()
-    if unknown := sorted(subjects - set(known)):
-        kind, subject = unknown[0]
-        what = "cell" if kind == "label" else "event"
-        message = f"{subject}: no such {what} in the store. Nothing was saved; load the page again."
-        raise StoreError(message)
+    for kind, group in _by_kind(sent).items():
+        what, key = ("cell", "cell_id") if kind in CELL_KINDS else ("event", "rid")
+        subjects = {draft.subject for draft in group}
+        condition, targets = _among(key, [_target(subject) for subject in subjects])
+        known = cur.execute(f"SELECT cartridge_id || '/' || {key} FROM {what} WHERE {condition}", targets)
+        if unknown := sorted(subjects - {subject for (subject,) in known.fetchall()}):
+            message = f"{unknown[0]}: no such {what} in the store. Nothing was saved; load the page again."
+            raise StoreError(message)
 
 
 def _with_old(cur: duckdb.DuckDBPyConnection, new: Sequence[Draft]) -> list[Draft]:
-    rows = cur.execute(
-        """
-        SELECT 'label', cartridge_id || '/' || cell_id, label FROM current_label
-        WHERE cell_id IN (SELECT unnest($targets::VARCHAR[]))
-        UNION ALL
-        SELECT 'review', cartridge_id || '/' || rid, label FROM current_review
-        WHERE rid IN (SELECT unnest($targets::VARCHAR[]))
-        """,
-        {"targets": [draft.subject.split("/", maxsplit=1)[1] for draft in new]},
-    ).fetchall()
-    labels = {(kind, subject): label for kind, subject, label in rows}
+    """The label that each draft replaces: of the same reader, or the one adjudicated before."""
+    labels: dict[tuple[str, str, str], str | None] = {}
+    for kind, group in _by_kind(new).items():
+        table, key = DECISIONS[kind]
+        condition, targets = _among(key, [_target(draft.subject) for draft in group])
+        rows = cur.execute(
+            f"SELECT cartridge_id || '/' || {key}, reader, label FROM {table} WHERE {condition} ORDER BY seq", targets
+        ).fetchall()
+        labels |= {_whose(kind, subject, reader): label for subject, reader, label in rows}
     result = []
     for draft in new:
-        result.append(replace(draft, old=labels.get((draft.kind, draft.subject))))
-        labels[draft.kind, draft.subject] = draft.new
+        whose = _whose(draft.kind, draft.subject, draft.reader)
+        result.append(replace(draft, old=labels.get(whose)))
+        labels[whose] = draft.new
     return result
+
+
+def _whose(kind: str, subject: str, reader: str) -> tuple[str, str, str]:
+    """Readings are each reader's own; there is one adjudication, whoever made it."""
+    return kind, subject, reader if kind in ("label", "review") else ""
+
+
+def _refuse_idle(cur: duckdb.DuckDBPyConnection, adjudications: Sequence[Draft]) -> None:
+    """Raise for an adjudication without a reason, or of what nobody disagrees about."""
+    rows = cur.execute(
+        "SELECT cartridge_id || '/' || target FROM consensus_until(9223372036854775807) WHERE conflict"
+    ).fetchall()
+    disputed = {subject for (subject,) in rows}
+    for draft in adjudications:
+        if not draft.reason.strip():
+            message = f"{draft.subject}: an adjudication needs a reason. Nothing was saved; give one."
+            raise StoreError(message)
+        if draft.subject not in disputed and draft.old is None:
+            message = f"{draft.subject}: its readers do not disagree. Nothing was saved; load the page again."
+            raise StoreError(message)
+
+
+def _target(subject: str) -> str:
+    return subject.split("/", maxsplit=1)[1]

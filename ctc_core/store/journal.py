@@ -33,11 +33,11 @@ class Draft:
 
     id: str
     kind: str
-    """label, review, patient, role, cartridge, model, activate or run."""
+    """One of the kinds in projection.py: label, review, patient, model, round ..."""
     reader: str
     session: str
     subject: str
-    """What it is about: a pseudonym, a model id, or `<cartridge>/<cell or rid>`."""
+    """What it is about: a pseudonym, the id of a model or a round, or `<cartridge>/<cell or rid>`."""
     new: Any
     """JSON value; None withdraws."""
     old: Any = None

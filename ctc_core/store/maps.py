@@ -18,6 +18,9 @@ from ctc_core.store.registry import Registry
 MAP, POINTS = "map", "points"
 """Kinds of bundles: a fitted map, and cells placed on it (table `points`: cell_id, x, y, cluster; input `map_id`)."""
 
+MAPS_KEPT = 2
+"""Maps whose points are kept in the database: the one in use and the one before it."""
+
 
 @dataclass(frozen=True)
 class LabelState:
@@ -48,22 +51,50 @@ class Maps(Registry):
         """
         return self._import_points(read_bundle(keep(_of_kind(folder, POINTS), self._bundles)))
 
+    def activate_model(self, model_id: str, reader: str, session: str, reason: str = "") -> None:
+        """As `Registry.activate_model`. Points are kept of the map in use and of the one before; bundles keep all."""
+        super().activate_model(model_id, reader, session, reason)
+        if any(model.model_id == model_id and model.kind == MAP for model in self.models()):
+            self.restore_points()
+            self._prune_points()
+
     def restore_points(self) -> tuple[str, ...]:
-        """Import the bundles of every map that has no point, as after the store was filled again; what went wrong."""
-        empty = self._rows("SELECT map_id FROM latent_map ANTI JOIN latent_point USING (map_id)").map_id
+        """Import the bundles of maps kept that have no point, as in a store filled again; what went wrong."""
+        filled = set(self._rows("SELECT DISTINCT map_id FROM latent_point").map_id)
         problems = []
-        for folder in self.points_bundles(set(empty)):
+        for folder in self.points_bundles(set(self._activated_maps()[:MAPS_KEPT]) - filled):
             try:
                 self._import_points(read_bundle(folder))
             except StoreError as error:
                 problems.append(f"Cells placed on a map are missing. {error}")
         return tuple(problems)
 
+    def _activated_maps(self) -> list[str]:
+        """Maps that are or were in use, the present one first."""
+        return list(
+            self._rows(
+                """
+                SELECT map_id FROM latent_map JOIN journal_entry ON subject = map_id AND kind = 'activate'
+                GROUP BY map_id ORDER BY max(seq) DESC
+                """
+            ).map_id
+        )
+
+    def _prune_points(self) -> None:
+        """Delete the points of maps replaced long ago; a map that is being imported was never in use and is spared."""
+        with self._database.write() as cur:
+            old = self._activated_maps()[MAPS_KEPT:]
+            cur.execute("DELETE FROM latent_point WHERE map_id IN (SELECT unnest(?::VARCHAR[]))", [old])
+
     def points_bundles(self, maps: set[str]) -> list[Path]:
         """Folders of the bundles with points on some maps, oldest first."""
-        if not maps:
+        return self._bundles_of(POINTS, "map_id", maps)
+
+    def _bundles_of(self, kind: str, owner: str, ids: set[str]) -> list[Path]:
+        """Folders of the bundles of a kind whose input `owner` is one of `ids`, oldest first."""
+        if not ids:
             return []
-        found = [path for path in self._bundles.glob(f"{POINTS}-*/manifest.json") if _map_of(path) in maps]
+        found = [path for path in self._bundles.glob(f"{kind}-*/manifest.json") if _input(path, owner) in ids]
         return [path.parent for path in sorted(found, key=lambda path: (path.stat().st_mtime_ns, path))]
 
     def points(self, map_id: str, cartridge_id: str) -> pd.DataFrame:
@@ -89,7 +120,7 @@ class Maps(Registry):
                 scored.probability
             FROM latent_point JOIN cell USING (cell_id) JOIN cartridge USING (cartridge_id)
             JOIN patient USING (pseudonym)
-            LEFT JOIN (SELECT cell_id, label FROM current_label WHERE label <> 'unsure') AS known USING (cell_id)
+            LEFT JOIN (SELECT cell_id, label FROM training_label) AS known USING (cell_id)
             LEFT JOIN (SELECT cell_id, probability FROM prediction WHERE model_id = ?) AS scored USING (cell_id)
             WHERE map_id = ? AND (role = 'train' OR (role = 'test' AND known.label IS NOT NULL) OR cartridge_id = ?)
             ORDER BY cell_id
@@ -135,9 +166,9 @@ class Maps(Registry):
             """
             SELECT role, count(*) AS n,
                 md5(string_agg(cell_id || ':' || (label = 'ctc'), ',' ORDER BY cell_id)) AS digest
-            FROM current_label
+            FROM training_label
             JOIN embedding USING (cell_id) JOIN cartridge USING (cartridge_id) JOIN patient USING (pseudonym)
-            WHERE embedding.encoder_id = ? AND label IN ('ctc', 'non-ctc', 'artifact') AND role IN ('train', 'test')
+            WHERE embedding.encoder_id = ? AND role IN ('train', 'test')
             GROUP BY role
             """,
             encoder_id,
@@ -168,9 +199,9 @@ def _of_kind(folder: Path, kind: str) -> Bundle:
     return bundle
 
 
-def _map_of(manifest: Path) -> str:
-    """The map that a bundle of points belongs to; nothing where that cannot be read."""
+def _input(manifest: Path, name: str) -> str:
+    """The model that a bundle belongs to; nothing where that cannot be read."""
     try:
-        return str(json.loads(manifest.read_text())["inputs"]["map_id"])
+        return str(json.loads(manifest.read_text())["inputs"][name])
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -15,16 +15,26 @@ from ctc_core.store.bundle import Bundle, read_bundle
 from ctc_core.store.cartridge_bundle import insert, utc
 from ctc_core.store.files import link_crops
 from ctc_core.store.journal import Entry, canonical
+from ctc_core.store.reports import project_report
 
 if TYPE_CHECKING:
     import duckdb
+
+
+DECISIONS = {
+    "label": ("label_event", "cell_id"),
+    "review": ("review_event", "rid"),
+    "adjudicate": ("adjudication", "cell_id"),
+    "adjudicate-event": ("event_adjudication", "rid"),
+}
+"""Table of each kind of decision, and its column for what was decided about."""
 
 
 def project(cur: duckdb.DuckDBPyConnection, entries: Sequence[Entry], folder: Path) -> None:
     """Apply `entries` in order. `folder` is the data folder; the caller owns the transaction."""
     record(cur, entries)
     for kind, group in itertools.groupby(entries, key=lambda entry: entry.kind):
-        if kind in ("label", "review"):
+        if kind in DECISIONS:
             _decisions(cur, kind, list(group))
         elif kind == "cartridge":
             for entry in group:
@@ -61,7 +71,7 @@ def record(cur: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> None:
 
 
 def _decisions(cur: duckdb.DuckDBPyConnection, kind: str, entries: Sequence[Entry]) -> None:
-    table, key = ("label_event", "cell_id") if kind == "label" else ("review_event", "rid")
+    table, key = DECISIONS[kind]
     cartridges, targets = zip(*(entry.subject.split("/", maxsplit=1) for entry in entries), strict=True)
     cur.execute(
         f"""
@@ -144,10 +154,66 @@ def _run(cur: duckdb.DuckDBPyConnection, entry: Entry) -> None:
     )
 
 
+def _round(cur: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    new, items = entry.new, entry.new["items"]
+    names = ("run_id", "number", "encoder_id", "map_id", "strategy", "cluster", "predicted", "summary", "model_before")
+    cur.execute(
+        f"""
+        INSERT INTO relabel_round (round_id, seq, parameters, reader, state, opened, minutes, {", ".join(names)})
+        VALUES (?, ?, ?, ?, 'open', ?, ?{", ?" * len(names)}) ON CONFLICT DO NOTHING
+        """,
+        [
+            *(entry.subject, entry.seq, canonical(new["parameters"]), entry.reader, utc(entry.time), new["minutes"]),
+            *(new[name] for name in names),
+        ],
+    )
+    cur.execute(
+        """
+        INSERT INTO queue_item (round_id, position, cell_id, reason, cluster, probability, blind) SELECT
+            $round, unnest($position::INTEGER[]), unnest($cell_id::VARCHAR[]), unnest($reason::VARCHAR[]),
+            unnest($cluster::INTEGER[]), unnest($probability::DOUBLE[]), unnest($blind::BOOLEAN[])
+        ON CONFLICT DO NOTHING
+        """,
+        {"round": entry.subject, "position": list(range(len(items["cell_id"]))), **items},
+    )
+
+
+def _close_round(cur: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    """A round ends once; what else was written about it changes nothing."""
+    finished = entry.kind == "finish-round"
+    cur.execute(
+        """
+        UPDATE relabel_round SET state = $state, finished = $time, closing = $seq, model_after = $model,
+            outcome = $outcome
+        WHERE round_id = $round AND state = 'open'
+        """,
+        {
+            "state": "finished" if finished else "abandoned",
+            "time": utc(entry.time),
+            "seq": entry.seq,
+            "model": entry.new["model_after"] if finished else None,
+            "outcome": canonical(entry.new["outcome"]) if finished else None,
+            "round": entry.subject,
+        },
+    )
+
+
+def _give_back(cur: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    cur.execute(
+        "INSERT INTO given_back SELECT unnest(?::VARCHAR[]), ?, ?, ?, ? ON CONFLICT DO NOTHING",
+        [entry.new, entry.seq, entry.reader, entry.reason, utc(entry.time)],
+    )
+
+
 _ONE_BY_ONE: dict[str, Callable[[duckdb.DuckDBPyConnection, Entry], None]] = {
     "patient": _patient,
     "role": _role,
     "model": _model,
     "activate": _activate,
     "run": _run,
+    "round": _round,
+    "finish-round": _close_round,
+    "abandon-round": _close_round,
+    "give-back": _give_back,
+    "report": project_report,
 }

@@ -13,8 +13,13 @@ from numpy.typing import NDArray
 from ctc_core.errors import StoreError
 from ctc_core.store.database import Database
 from ctc_core.store.files import CROPS
-from ctc_core.store.values import ModelRecord, TrainingPool
-from ctc_core.types import EMBEDDING_DIM, Role
+from ctc_core.store.values import ModelRecord
+from ctc_core.types import EMBEDDING_DIM
+
+_TOGETHER = """
+SELECT {}, label, CASE WHEN conflict THEN reader || ' disagree' ELSE reader END AS reader, reason, time
+FROM {} WHERE cartridge_id = ?
+"""
 
 
 class Reads:
@@ -36,7 +41,7 @@ class Reads:
     def cartridges(self) -> pd.DataFrame:
         """Columns of table cartridge, role, and counts: cells, events, assigned, quarantined_frames, decided.
 
-        `decided` counts cells and events with a current decision.
+        `decided` counts cells and events with a decision on which their readers agree.
         """
         return self._rows(
             """
@@ -53,8 +58,9 @@ class Reads:
             ) USING (cartridge_id)
             LEFT JOIN (
                 SELECT cartridge_id, count(*) AS decided FROM (
-                    SELECT cartridge_id FROM current_label UNION ALL SELECT cartridge_id FROM current_review
-                ) GROUP BY ALL
+                    SELECT cartridge_id, label FROM current_label
+                    UNION ALL SELECT cartridge_id, label FROM current_review
+                ) WHERE label IS NOT NULL GROUP BY ALL
             ) USING (cartridge_id)
             ORDER BY cartridge_id
             """
@@ -104,18 +110,16 @@ class Reads:
         return self._crops("event_crops", cartridge_id)
 
     def current_labels(self, cartridge_id: str) -> pd.DataFrame:
-        """cell_id, label, reader, reason, time (UTC): the last decision per cell, unless it was withdrawn."""
-        return self._rows(
-            "SELECT cell_id, label, reader, reason, time FROM current_label WHERE cartridge_id = ? ORDER BY cell_id",
-            cartridge_id,
-        )
+        """cell_id, label, reader, reason, time (UTC): what the readers of a cell say together.
+
+        That is the adjudicated label, else the one that all who are sure agree on; `reader` names them, "ann, bob".
+        Where they do not agree, label is missing and `reader` says "ann, bob disagree".
+        """
+        return self._rows(f"{_TOGETHER.format('cell_id', 'current_label')} ORDER BY cell_id", cartridge_id)
 
     def current_reviews(self, cartridge_id: str) -> pd.DataFrame:
-        """rid, label, reader, reason, time (UTC): the last decision per CellSearch event, unless it was withdrawn."""
-        return self._rows(
-            "SELECT rid, label, reader, reason, time FROM current_review WHERE cartridge_id = ? ORDER BY rid",
-            cartridge_id,
-        )
+        """rid, label, reader, reason, time (UTC): the same of CellSearch's events that no cell matches."""
+        return self._rows(f"{_TOGETHER.format('rid', 'current_review')} ORDER BY rid", cartridge_id)
 
     def label_history(self, cell_id: str) -> pd.DataFrame:
         """id, seq, label (missing: withdrawn), previous, reader, reason, session, time; oldest first."""
@@ -126,14 +130,6 @@ class Reads:
             """,
             cell_id,
         )
-
-    def training_pool(self, encoder_id: str) -> TrainingPool:
-        """Labels that a fit may see: current ones, never unsure, of cells of patients whose role is `train`."""
-        return self._pool(Role.TRAIN, encoder_id)
-
-    def evaluation_pool(self, encoder_id: str) -> TrainingPool:
-        """The same of patients whose role is `test`: what a fit is measured on and never sees."""
-        return self._pool(Role.TEST, encoder_id)
 
     def predictions(self, cartridge_id: str, model_id: str) -> pd.DataFrame:
         """cell_id, probability of being a CTC (0..1); ordered by crop_index."""
@@ -187,16 +183,16 @@ class Reads:
         return self._rows("SELECT * FROM journal_entry ORDER BY seq DESC LIMIT ?", limit)
 
     def decisions(self) -> list[tuple[Any, ...]]:
-        """Every decision ever: id, seq, label or review, `<cartridge>/<cell or rid>`, label, previous, who and when."""
+        """Every decision and adjudication ever: id, seq, kind of entry, subject, label, previous, who and when."""
         with self._database.read() as cur:
             return cur.execute(
                 """
-                SELECT id, seq, 'label', cartridge_id || '/' || cell_id, label, previous, reader, reason, session, time
-                FROM label_event
-                UNION ALL
-                SELECT id, seq, 'review', cartridge_id || '/' || rid, label, previous, reader, reason, session, time
-                FROM review_event
-                ORDER BY seq
+                SELECT id, seq, CASE what WHEN 'label' THEN own ELSE other END, cartridge_id || '/' || target,
+                    label, previous, reader, reason, session, time
+                FROM (
+                    SELECT 'label' AS own, 'review' AS other, * FROM reading
+                    UNION ALL BY NAME SELECT 'adjudicate' AS own, 'adjudicate-event' AS other, * FROM judgement
+                ) ORDER BY seq
                 """
             ).fetchall()
 
@@ -204,24 +200,10 @@ class Reads:
         with self._database.read() as cur:
             return cur.execute(sql, parameters).df()
 
-    def _pool(self, role: Role, encoder_id: str) -> TrainingPool:
-        """The one place that decides which label may be used for what. Only `TRAIN` is ever fitted."""
-        ids, vectors, labels, patients = self._vectors(
-            """
-            SELECT cell_id, vector, label, pseudonym FROM current_label
-            JOIN embedding USING (cell_id) JOIN cartridge USING (cartridge_id) JOIN patient USING (pseudonym)
-            WHERE role = ? AND embedding.encoder_id = ? AND label IN ('ctc', 'non-ctc', 'artifact') ORDER BY cell_id
-            """,
-            role.value,
-            encoder_id,
-        )
-        is_ctc = np.array([label == "ctc" for label in labels], dtype=np.int64)
-        return TrainingPool(ids, vectors, is_ctc, np.array(patients, dtype=np.str_))
-
-    def _vectors(self, sql: str, *parameters: object) -> tuple[Any, ...]:
+    def _vectors(self, sql: str, *parameters: object, **named: object) -> tuple[Any, ...]:
         """Cell ids, matrix and further columns (lists) of a query for `cell_id, vector, ...`."""
         with self._database.read() as cur:
-            table = cur.sql(sql, params=list(parameters)).to_arrow_table()
+            table = cur.sql(sql, params=named or list(parameters)).to_arrow_table()
         ids, vectors, *more = (column.combine_chunks() for column in table.columns)
         matrix: NDArray[np.float32] = vectors.flatten().to_numpy().reshape(-1, EMBEDDING_DIM)
         return tuple(ids.to_pylist()), matrix, *(column.to_pylist() for column in more)

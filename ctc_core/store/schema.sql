@@ -70,13 +70,93 @@ CREATE TABLE IF NOT EXISTS review_event ( -- the same for CellSearch events that
     reader VARCHAR NOT NULL, reason VARCHAR NOT NULL, session VARCHAR NOT NULL, time TIMESTAMP NOT NULL
 );
 
-CREATE VIEW IF NOT EXISTS current_label AS
-SELECT * FROM label_event
-WHERE seq IN (SELECT max(seq) FROM label_event GROUP BY cell_id) AND label IS NOT NULL;
+CREATE TABLE IF NOT EXISTS adjudication ( -- append-only; the word on a cell whose readers disagree; label NULL withdraws
+    id VARCHAR UNIQUE NOT NULL, seq BIGINT UNIQUE NOT NULL, cartridge_id VARCHAR NOT NULL, cell_id VARCHAR NOT NULL,
+    label VARCHAR CHECK (label IN ('ctc', 'non-ctc', 'unsure', 'artifact')), previous VARCHAR,
+    reader VARCHAR NOT NULL, reason VARCHAR NOT NULL, session VARCHAR NOT NULL, time TIMESTAMP NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS event_adjudication (
+    id VARCHAR UNIQUE NOT NULL, seq BIGINT UNIQUE NOT NULL, cartridge_id VARCHAR NOT NULL, rid VARCHAR NOT NULL,
+    label VARCHAR CHECK (label IN ('ctc', 'non-ctc', 'unsure', 'artifact')), previous VARCHAR,
+    reader VARCHAR NOT NULL, reason VARCHAR NOT NULL, session VARCHAR NOT NULL, time TIMESTAMP NOT NULL
+);
+
+-- Cells and events alike: what each reader says, and what all of them say together, as of a journal entry.
+
+CREATE VIEW IF NOT EXISTS reading AS
+SELECT 'label' AS what, cell_id AS target, * EXCLUDE cell_id FROM label_event
+UNION ALL BY NAME SELECT 'review' AS what, rid AS target, * EXCLUDE rid FROM review_event;
+
+CREATE VIEW IF NOT EXISTS judgement AS
+SELECT 'label' AS what, cell_id AS target, * EXCLUDE cell_id FROM adjudication
+UNION ALL BY NAME SELECT 'review' AS what, rid AS target, * EXCLUDE rid FROM event_adjudication;
+
+CREATE MACRO IF NOT EXISTS readings_until(entry) AS TABLE -- the last word of each reader, unless withdrawn
+SELECT * FROM (
+    SELECT * FROM reading WHERE seq <= entry
+    QUALIFY row_number() OVER (PARTITION BY what, cartridge_id, target, reader ORDER BY seq DESC) = 1
+) WHERE label IS NOT NULL;
+
+CREATE MACRO IF NOT EXISTS judgements_until(entry) AS TABLE
+SELECT * FROM (
+    SELECT * FROM judgement WHERE seq <= entry
+    QUALIFY row_number() OVER (PARTITION BY what, cartridge_id, target ORDER BY seq DESC) = 1
+) WHERE label IS NOT NULL;
+
+-- An adjudicated label, else the one that all readers who are sure agree on, else unsure. In a conflict label is NULL.
+CREATE MACRO IF NOT EXISTS consensus_until(entry) AS TABLE
+SELECT what, cartridge_id, target, label, reader, reason, time, seq, false AS conflict FROM judgements_until(entry)
+UNION ALL BY NAME
+SELECT what, cartridge_id, target,
+    CASE count(DISTINCT label) FILTER (label <> 'unsure')
+        WHEN 0 THEN 'unsure' WHEN 1 THEN max(label) FILTER (label <> 'unsure')
+    END AS label,
+    coalesce(
+        string_agg(reader, ', ' ORDER BY seq) FILTER (label <> 'unsure'), string_agg(reader, ', ' ORDER BY seq)
+    ) AS reader,
+    arg_max(reason, seq) AS reason, max(time) AS time, max(seq) AS seq,
+    count(DISTINCT label) FILTER (label <> 'unsure') > 1 AS conflict
+FROM readings_until(entry) ANTI JOIN judgements_until(entry) AS judged USING (what, cartridge_id, target)
+GROUP BY what, cartridge_id, target;
+
+CREATE MACRO IF NOT EXISTS roles_until(entry) AS TABLE
+SELECT subject AS pseudonym, trim(arg_max(new, seq), '"') AS role FROM journal_entry
+WHERE kind IN ('patient', 'role') AND seq <= entry GROUP BY subject;
+
+CREATE VIEW IF NOT EXISTS reader_label AS
+SELECT target AS cell_id, * EXCLUDE (what, target) FROM readings_until(9223372036854775807) WHERE what = 'label';
+
+CREATE VIEW IF NOT EXISTS current_label AS -- the consensus
+SELECT target AS cell_id, * EXCLUDE (what, target) FROM consensus_until(9223372036854775807) WHERE what = 'label';
+
+CREATE VIEW IF NOT EXISTS training_label AS
+SELECT * FROM current_label WHERE label IN ('ctc', 'non-ctc', 'artifact');
+
+CREATE VIEW IF NOT EXISTS reader_review AS
+SELECT target AS rid, * EXCLUDE (what, target) FROM readings_until(9223372036854775807) WHERE what = 'review';
 
 CREATE VIEW IF NOT EXISTS current_review AS
-SELECT * FROM review_event
-WHERE seq IN (SELECT max(seq) FROM review_event GROUP BY cartridge_id, rid) AND label IS NOT NULL;
+SELECT target AS rid, * EXCLUDE (what, target) FROM consensus_until(9223372036854775807) WHERE what = 'review';
+
+CREATE TABLE IF NOT EXISTS relabel_round (
+    round_id VARCHAR PRIMARY KEY, seq BIGINT NOT NULL, run_id VARCHAR NOT NULL, number INTEGER NOT NULL,
+    encoder_id VARCHAR NOT NULL, map_id VARCHAR, strategy VARCHAR NOT NULL, cluster INTEGER, predicted INTEGER,
+    summary VARCHAR NOT NULL, parameters JSON NOT NULL, reader VARCHAR NOT NULL,
+    model_before VARCHAR, model_after VARCHAR,
+    state VARCHAR NOT NULL CHECK (state IN ('open', 'finished', 'abandoned')),
+    opened TIMESTAMP NOT NULL, finished TIMESTAMP, closing BIGINT, -- number of the entry that closed it
+    minutes DOUBLE, outcome JSON
+);
+
+CREATE TABLE IF NOT EXISTS queue_item (
+    round_id VARCHAR NOT NULL, position INTEGER NOT NULL, cell_id VARCHAR NOT NULL, reason VARCHAR NOT NULL,
+    cluster INTEGER, probability DOUBLE, blind BOOLEAN NOT NULL,
+    PRIMARY KEY (round_id, cell_id)
+);
+
+CREATE VIEW IF NOT EXISTS queued AS -- cells that are somebody's to read now
+SELECT cell_id, reader, round_id FROM queue_item JOIN relabel_round USING (round_id) WHERE state = 'open';
 
 CREATE TABLE IF NOT EXISTS model (
     model_id VARCHAR PRIMARY KEY, kind VARCHAR NOT NULL, folder VARCHAR NOT NULL, parameters JSON NOT NULL,
@@ -96,6 +176,21 @@ CREATE TABLE IF NOT EXISTS latent_point ( -- where a cell lies on a map; cluster
     map_id VARCHAR NOT NULL, cell_id VARCHAR NOT NULL, x FLOAT NOT NULL, y FLOAT NOT NULL, cluster INTEGER NOT NULL,
     PRIMARY KEY (map_id, cell_id)
 );
+
+CREATE TABLE IF NOT EXISTS noise_reject ( -- by a model of the kind noise; also in bundles
+    model_id VARCHAR NOT NULL, cell_id VARCHAR NOT NULL,
+    probability DOUBLE NOT NULL CHECK (probability BETWEEN 0 AND 1), -- of being noise
+    PRIMARY KEY (model_id, cell_id)
+);
+
+CREATE TABLE IF NOT EXISTS given_back ( -- an expert says that a rejected cell is worth reading, under any noise filter
+    cell_id VARCHAR PRIMARY KEY, seq BIGINT NOT NULL, reader VARCHAR NOT NULL, reason VARCHAR NOT NULL,
+    time TIMESTAMP NOT NULL
+);
+
+CREATE VIEW IF NOT EXISTS set_aside AS
+SELECT cell_id, probability FROM noise_reject JOIN model USING (model_id) ANTI JOIN given_back USING (cell_id)
+WHERE kind = 'noise' AND active;
 
 CREATE TABLE IF NOT EXISTS job (
     job_id VARCHAR PRIMARY KEY, kind VARCHAR NOT NULL, parameters JSON NOT NULL,

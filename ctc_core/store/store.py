@@ -11,18 +11,19 @@ from types import TracebackType
 from typing import Self
 
 from ctc_core.errors import StoreError
-from ctc_core.store import cartridge_bundle, decisions, files, projection
+from ctc_core.store import cartridge_bundle, files, projection
 from ctc_core.store.bundle import Bundle, read_bundle
 from ctc_core.store.database import Database, open_database
 from ctc_core.store.journal import Draft, Entry, Journal
-from ctc_core.store.maps import Maps
 from ctc_core.store.owner import OwnerLock
 from ctc_core.store.registry import draft
+from ctc_core.store.relabelling import Relabelling
+from ctc_core.store.reports import Reports
 from ctc_core.store.roles import refusal
-from ctc_core.types import Decision, Role
+from ctc_core.types import Role
 
 
-class Store(Maps):
+class Store(Relabelling, Reports):
     """Journal, database, crops and bundles of one data folder. Safe to share between threads.
 
     What a person decides goes to the journal first, then to DuckDB; a method that returns has saved.
@@ -53,7 +54,7 @@ class Store(Maps):
             stack.callback(database.close)
             store = cls(folder, journal, database, release=lambda: None)
             store._replay(missing)
-            store.problems += store.restore_points()
+            store.problems += store.restore_points() + store.restore_rejects()
             store._release = stack.pop_all().close
             return store
 
@@ -82,21 +83,6 @@ class Store(Maps):
     def frozen(self) -> AbstractContextManager[object]:
         """Hold all writes back while several reads must agree: `with store.frozen(): ...`."""
         return self._database.lock
-
-    def decide(self, sent: Sequence[Decision]) -> tuple[str, ...]:
-        """Save decisions, all or none, and return the ids that were read back from the store.
-
-        Sending a decision again is harmless: it is acknowledged and not written twice.
-
-        Raises:
-            StoreError: a decision that cannot be meant (see `decisions.drafts`); nothing is saved.
-        """
-        with self._exclusive():
-            with self._database.read() as cur:
-                drafts = decisions.drafts(cur, sent)
-            self._record(*drafts)
-            with self._database.read() as cur:
-                return decisions.read_back(cur, [decision.id for decision in sent])
 
     def add_patient(self, pseudonym: str, role: Role, reader: str, session: str) -> None:
         """Make a patient known. The same patient with the same role again is harmless.

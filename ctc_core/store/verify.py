@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from ctc_core.models import sha256
 from ctc_core.store.bundle import read_bundle
 from ctc_core.store.cartridge_bundle import utc
 from ctc_core.store.files import CROPS
-from ctc_core.store.journal import Entry
+from ctc_core.store.journal import Entry, canonical
 from ctc_core.store.maps import MAP
-from ctc_core.store.projection import bundle_of
+from ctc_core.store.projection import DECISIONS, bundle_of
+from ctc_core.store.reports import report_problems
 from ctc_core.store.store import Store
+from ctc_core.store.values import KeptRound
 
 _NAMED = 20
 """How many differences of one kind are named one by one."""
@@ -63,6 +65,7 @@ def _verify(store: Store) -> Report:
     with store.frozen():
         (seq, head), problems = store.journal.head, list(store.problems)
         decisions, patients, cartridges = store.decisions(), store.patients(), store.cartridges()
+        kept = store.kept_rounds(), store.given_back()
         try:
             entries = list(store.journal.entries())
         except JournalError as error:
@@ -71,8 +74,10 @@ def _verify(store: Store) -> Report:
     if entries is not None:
         problems += _few(_decision_problems(decisions, entries))
         problems += _few(_role_problems(patients, entries))
+        problems += _few(_round_problems(*kept, entries))
         problems += _cartridge_problems(store, cartridges, entries)
     problems += _map_problems(store)
+    problems += report_problems(store)
     cells = int(cartridges["cells"].sum())
     return Report(tuple(problems), seq, head, decisions=len(decisions), cartridges=len(cartridges), cells=cells)
 
@@ -96,7 +101,7 @@ def _decision_problems(decisions: list[tuple[Any, ...]], entries: list[Entry]) -
             utc(entry.time),
         )
         for entry in entries
-        if entry.kind in ("label", "review")
+        if entry.kind in DECISIONS
     }
     found = {row[0]: row[1:] for row in decisions}
     for id_ in expected.keys() - found.keys():
@@ -114,6 +119,33 @@ def _role_problems(patients: pd.DataFrame, entries: list[Entry]) -> Iterator[str
     for pseudonym in sorted(expected.keys() | found.keys()):
         if expected.get(pseudonym) != found.get(pseudonym):
             yield f"Patient {pseudonym}: the store says {found.get(pseudonym)}, the journal {expected.get(pseudonym)}."
+
+
+def _round_problems(rounds: dict[str, KeptRound], given_back: set[str], entries: list[Entry]) -> Iterator[str]:
+    """A round ends with the first entry that closes it; a cell that was given back stays so."""
+    expected: dict[str, KeptRound] = {}
+    given: set[str] = set()
+    for entry in entries:
+        if entry.kind == "round":
+            expected[entry.subject] = KeptRound(entry.reader, tuple(entry.new["items"]["cell_id"]), "open", None, None)
+        elif entry.kind in ("finish-round", "abandon-round"):
+            opened = expected[entry.subject]
+            if opened.state == "open":
+                expected[entry.subject] = _closed(opened, entry)
+        elif entry.kind == "give-back":
+            given |= set(entry.new)
+    for id_ in sorted(expected.keys() | rounds.keys()):
+        if expected.get(id_) != rounds.get(id_):
+            yield f"Round {id_}: what the store holds is not what the journal says."
+    for cell_id in sorted(given ^ given_back):
+        yield f"{cell_id}: given back to the queue in {'the journal' if cell_id in given else 'the store'} only."
+
+
+def _closed(opened: KeptRound, entry: Entry) -> KeptRound:
+    if entry.kind == "abandon-round":
+        return replace(opened, state="abandoned")
+    outcome = canonical(entry.new["outcome"])
+    return replace(opened, state="finished", model_after=entry.new["model_after"], outcome=outcome)
 
 
 def _cartridge_problems(store: Store, table: pd.DataFrame, entries: list[Entry]) -> list[str]:

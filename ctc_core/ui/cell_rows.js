@@ -6,7 +6,7 @@ function cellFigure(name, caption, crop) {
   Object.assign(canvas, { width: 2 * PX + GAP, height: 2 * PX + GAP });
   Object.assign(tile, { width: PX, height: PX });
   for (const [channel, [column, row]] of Object.entries(PLACES)) {
-    drawTile(tile, crop, channel, 0, true);
+    drawTile(tile, crop, TILES[channel], 0, true);
     canvas.getContext("2d").drawImage(tile, column * (PX + GAP), row * (PX + GAP));
   }
   canvas.setAttribute("role", "img");

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ctc_core.map_view import MapView, by_f1, cluster_name, figures
+from ctc_core.map_view import MapView, by_f1, cluster_name, figures, why_no_figure
 from ctc_core.reliability import Area
 
 AREA_NAMES = {Area.STRONG: "strong", Area.WEAK: "weak", Area.UNKNOWN: "not known"}
@@ -19,7 +19,7 @@ GRAY = "#76828e"
 
 
 def f1_rows(view: MapView) -> pd.DataFrame:
-    """One row per cluster, lowest F1 first, those without enough labels last; F1 is NaN for these."""
+    """One row per cluster, lowest F1 first, those without one last; F1 is NaN for these, and `why` says why not."""
     return pd.DataFrame([
         {
             "cluster": cluster_name(row.cluster) + (", weakest" if row.cluster == view.weakest else ""),
@@ -29,6 +29,7 @@ def f1_rows(view: MapView) -> pd.DataFrame:
             "low": row.f1.low if row.f1 else np.nan,
             "high": row.f1.high if row.f1 else np.nan,
             "figures": figures(row),
+            "why": why_no_figure(row),
             "area": AREA_NAMES[row.area],
             "cells": row.cells,
             "share": np.nan if row.share is None else row.share,
@@ -45,7 +46,7 @@ def f1_table(view: MapView) -> pd.DataFrame:
         "Cluster": rows.cluster,
         "Labelled test cells": rows.n.map("{:,}".format),
         "CTCs among them": rows.ctcs.map("{:,}".format),
-        "F1": rows.f1.map("{:.2f}".format).where(known, "not enough labels"),
+        "F1": rows.f1.map("{:.2f}".format).where(known, rows.why),
         "95 % interval": (rows.low.map("{:.2f}".format) + " to " + rows.high.map("{:.2f}".format)).where(known, "–"),
         "Classifier here": rows.area,
         "Cells on the map": rows.cells.map("{:,}".format),
@@ -56,7 +57,7 @@ def f1_table(view: MapView) -> pd.DataFrame:
 
 
 def f1_chart(view: MapView) -> alt.LayerChart | alt.FacetChart:
-    """F1 with its interval per cluster, lowest first; in place of a figure the words "not enough labels"."""
+    """F1 with its interval per cluster, lowest first; in place of a figure the reason why there is none."""
     rows = f1_rows(view)
     rows["missing"] = rows.figures.where(rows.f1.isna(), "")
     rows["weakest"] = rows.cluster.str.endswith("weakest")

@@ -13,7 +13,7 @@ import time
 
 import streamlit as st
 
-from ctc_core import job_kinds, mapping, workflows
+from ctc_core import fitting, job_kinds, mapping
 from ctc_core.jobs import FAILED, Jobs, Kind
 from ctc_core.settings import Settings
 from ctc_core.store import Store
@@ -81,7 +81,7 @@ class Desk:
         if revision == self._completed_at or mapping.is_active(self.jobs):
             return
         self._completed_at = revision
-        workflows.score_unscored(self.store)
+        fitting.score_unscored(self.store)
         if mapping.lacks_points(self.store) and not self._failed_before():
             self.jobs.request(Kind.PLACE, self.settings.reader)
 

@@ -1,5 +1,5 @@
 // One wall of cells and one large view. Only the cards in sight exist; keys never wait for the server.
-// Needs outbox.js and cell.js before it.
+// Needs outbox.js, cell.js, facts.js, look.js and panels.js before it.
 
 const CARD_MIN = 200, STEP = 8;  // CSS pixels
 const KEYS = { 1: "ctc", 2: "non-ctc", 3: "unsure", 4: "artifact" };
@@ -7,25 +7,24 @@ const KEYS = { 1: "ctc", 2: "non-ctc", 3: "unsure", 4: "artifact" };
 const films = (globalThis.ctcFilms ??= new Map());  // filled by film.js: name -> { at: Map(id -> index), crops }
 const desks = new WeakMap();
 
-function rowsOf(table) {
-  const columns = table.schema.fields.map(({ name }) => [name, table.getChild(name)]);
-  return Array.from({ length: table.numRows }, (_, i) =>
-    Object.fromEntries(columns.map(([name, values]) => [name, values.get(i)])));
-}
-
-// -------------------------------------------------------------------------------------------------------- desk
 function createDesk(root) {
   const find = (name) => root.querySelector(`.${name}`);
   const wall = find("wall"), space = find("space"), view = find("view"), status = find("status");
   const cards = new Map();  // row index -> card in sight
-  let rows = [], at = new Map(), film = null, box = null, boxName = "", scope = "", filmName = "";
-  let own = true, focus = null, undo = [], latest = new Map(), refused = new Map(), trouble = "";
+  const notes = new Map();  // comments on cells that are not decided yet
+  const attend = () => wall.focus({ preventScroll: true });
+  const look = createLook(view, () => show());
+  const note = createComment(find("note"), (id, text) => annotate(id, text), attend), keyList = createKeyList(find("keys"), attend);
+  const clock = createClock(find("clock"), find("over"));
+  let rows = [], at = new Map(), film = null, box = null, boxName = "", scope = "", filmName = "", showScore = true;
+  let focus = null, undo = [], latest = new Map(), refused = new Map(), trouble = "";
   let columns = 1, width = CARD_MIN, pitch = 100;  // cards side by side, width of one, height of one with its gap
 
-  // What this browser has decided counts at once; the store's label counts where nothing is waiting.
+  // What this browser has decided counts at once, else the store's label. `own`: what this reader said alone.
   const decision = (row) => {
-    const own = latest.get(row.candidate_id);
-    return own ? { label: own.label, state: "saving" } : { label: row.label, state: row.label ? "saved" : "" };
+    const sent = latest.get(row.candidate_id);
+    return sent ? { label: sent.label, own: sent.label, comment: sent.comment, state: "saving" }
+      : { label: row.label, own: row.own, comment: row.comment ?? "", state: row.label ? "saved" : "" };
   };
   const undecided = (row) => !decision(row).label;
   const cropOf = (row) => film?.at.has(row.candidate_id) ? film.crops.get(film.at.get(row.candidate_id)) : null;
@@ -39,23 +38,38 @@ function createDesk(root) {
   function decide(label) {
     const row = rows[at.get(focus)];
     if (!row) return;
-    undo.push({ id: focus, label: decision(row).label ?? null });
-    submit(row.candidate_id, label);
+    replace(row, label, notes.get(focus) ?? decision(row).comment);
+    notes.delete(focus);
     focus = following(at.get(focus));
     show();
+  }
+
+  function annotate(id, comment) {
+    const row = rows[at.get(id)];
+    if (!row) return;
+    if (decision(row).own) replace(row, decision(row).own, comment); else notes.set(row.candidate_id, comment);
+    show();
+  }
+
+  function replace(row, label, comment) {
+    const before = decision(row);
+    undo.push({ row, label: before.own ?? null, comment: before.comment });
+    submit(row, label, comment);
   }
 
   function undoLast() {
     const last = undo.pop();
     if (!last) return;
-    submit(last.id, last.label);
-    if (at.has(last.id)) focus = last.id;
+    const { candidate_id } = last.row, now = rows[at.get(candidate_id)] ?? last.row;
+    if (!last.label) notes.set(candidate_id, decision(now).comment);  // a comment stays for the next decision
+    submit(last.row, last.label, last.comment);
+    if (at.has(candidate_id)) focus = candidate_id;
     show();
   }
 
-  function submit(candidate_id, label) {
+  function submit({ candidate_id, cartridge_id }, label, comment) {
     refused.delete(candidate_id);
-    box.add({ candidate_id, cartridge_id: scope, label });
+    box.add({ candidate_id, cartridge_id, label, comment });
     remember();
   }
 
@@ -64,10 +78,13 @@ function createDesk(root) {
     return rows[order.find((k) => undecided(rows[k])) ?? Math.min(index + 1, rows.length - 1)].candidate_id;
   }
 
-  function changeBrightness() {
-    own = !own;
-    find("brightness").textContent = own ? "each cell by itself" : "as in the frame";
+  function skip() {
+    if (rows.length) focus = following(at.get(focus) ?? -1);
     show();
+  }
+
+  function comment() {
+    if (at.has(focus)) note.open(focus, notes.get(focus) ?? decision(rows[at.get(focus)]).comment);
   }
 
   function move(by) {
@@ -79,12 +96,13 @@ function createDesk(root) {
   // ---- drawing
   function show() {
     scrollToFocus();
-    paint();
-    paintView();
-    paintStatus();
+    redraw();
   }
 
+  function redraw() { paint(); paintView(); paintStatus(); }
+
   function scrollToFocus() {
+    measure();  // the wall can only scroll as far as it is high
     const top = Math.floor((at.get(focus) ?? 0) / columns) * pitch;
     if (top < wall.scrollTop) wall.scrollTop = top;
     if (top + pitch - wall.clientHeight > wall.scrollTop) wall.scrollTop = top + pitch - wall.clientHeight;
@@ -114,7 +132,7 @@ function createDesk(root) {
 
   function newCard() {
     const card = find("card-template").content.firstElementChild.cloneNode(true);
-    card.onclick = () => { focus = card.dataset.id; wall.focus({ preventScroll: true }); show(); };
+    card.onclick = () => { focus = card.dataset.id; attend(); show(); };
     space.append(card);
     return card;
   }
@@ -124,15 +142,16 @@ function createDesk(root) {
     card.id = `card${i}`;
     card.style.transform = `translate(${(i % columns) * (width + STEP)}px, ${Math.floor(i / columns) * pitch}px)`;
     card.setAttribute("aria-selected", String(mine));
-    card.setAttribute("aria-label", spoken(row, i));
+    card.setAttribute("aria-label", spoken(row, i, showScore));
     card.className = `card ${mine ? "focused" : ""} ${label ? "decided" : ""}`;
-    card.querySelector(".probability").textContent = percent(row.probability);
+    card.querySelector(".probability").textContent = showScore ? percent(row.probability) : "";
     card.querySelector(".size").textContent = micrometres(row.diameter_um);
-    badge(card.querySelector(".group"), row.group, GROUPS[row.group]);
+    badge(card.querySelector(".group"), kind(row), where(row));
     badge(card.querySelector(".decision"), label, LABELS[label], refused.has(row.candidate_id) ? "refused" : state);
-    const drawn = crop ? `${row.candidate_id} ${own}` : "";
+    const drawn = crop ? `${row.candidate_id} ${look.name}` : "";
     if (card.dataset.drawn !== drawn) {
-      Object.keys(TILES).forEach((tile, k) => crop && drawTile(card.querySelector("canvas"), crop, tile, k * (PX + GAP), own));
+      const canvas = card.querySelector("canvas");
+      Object.values(TILES).forEach((tile, k) => crop && look.draw(canvas, crop, tile, k * (PX + GAP)));
       card.dataset.drawn = drawn;
     }
     card.dataset.id = row.candidate_id;
@@ -142,19 +161,13 @@ function createDesk(root) {
     const row = rows[at.get(focus)];
     view.hidden = !row;
     if (!row) return;
-    const { label, state } = decision(row), crop = cropOf(row), problem = refused.get(row.candidate_id);
-    if (crop) for (const tile of Object.keys(TILES)) drawTile(view.querySelector(`.${tile} canvas`), crop, tile, 0, own);
+    const { label } = decision(row);
+    look.show(cropOf(row));
     find("place").textContent = `${at.get(focus) + 1} of ${rows.length}`;
-    badge(find("of-group"), row.group, GROUPS[row.group]);
-    const facts = {
-      "P(CTC)": row.probability === null ? "not scored" : row.probability.toFixed(2),
-      Diameter: micrometres(row.diameter_um),
-      "Mean DAPI, CK, CD45": [row.dapi_mean, row.ck_mean, row.cd45_mean].map(whole).join(", "),
-      "Frame, y, x": `${row.frame}, ${whole(row.y)}, ${whole(row.x)}`,
-      CellSearch: row.assigned === null ? "not shown" : row.assigned ? "shown, assigned as CTC" : "shown, not assigned",
-      Decision: problem ?? (label ? `${LABELS[label]}, ${state}${state === "saved" ? ` (${row.reader})` : ""}` : "none yet"),
-    };
-    find("facts").replaceChildren(...Object.entries(facts).flatMap(([name, value]) => [term("dt", name), term("dd", value)]));
+    badge(find("of-group"), kind(row), where(row));
+    find("why").textContent = row.why ?? "";
+    const known = facts(row, { ...decision(row), problem: refused.get(focus), note: notes.get(focus) }, { scope, showScore });
+    find("facts").replaceChildren(...known.flatMap(([name, value]) => [term("dt", name), term("dd", value)]));
     for (const button of view.querySelectorAll("button[data-label]"))
       button.setAttribute("aria-pressed", String(button.dataset.label === label));
     find("undo").disabled = !undo.length;
@@ -163,6 +176,7 @@ function createDesk(root) {
   function paintStatus() {
     const waiting = box?.size ?? 0, decided = rows.filter((row) => !undecided(row)).length;
     find("progress").textContent = `${decided} of ${rows.length} decided`;
+    find("count").textContent = `${rows.filter((row) => decision(row).state === "saved").length} saved`;
     const warning = trouble ? `Not saved yet, trying again: ${trouble}`
       : box && !box.durable ? "This browser keeps nothing: leave the page open until all is saved" : "";
     const text = waiting ? `Saving ${waiting}. ${warning}`
@@ -173,14 +187,16 @@ function createDesk(root) {
 
   // ---- input
   const actions = {
+    ...look.actions,
     ArrowLeft: () => move(-1), ArrowRight: () => move(1), ArrowUp: () => move(-columns), ArrowDown: () => move(columns),
-    Home: () => move(-rows.length), End: () => move(rows.length), u: undoLast, U: undoLast,
-    b: changeBrightness, B: changeBrightness,
+    Home: () => move(-rows.length), End: () => move(rows.length), Escape: () => keyList.close(),
+    u: undoLast, n: skip, c: comment, "?": () => keyList.toggle(),
   };
 
   function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !rows.length || !meant(event)) return;
-    const label = KEYS[event.key], action = label ? () => decide(label) : actions[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey || !rows.length || !meant(event, root)) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const label = KEYS[key], action = label ? () => decide(label) : actions[key];
     if (!action) return;
     event.preventDefault();
     event.stopPropagation();
@@ -188,29 +204,21 @@ function createDesk(root) {
     if (moves || !event.repeat) action();  // a key held down decides once
   }
 
-  // Keys count inside this component, and outside it where nothing else has a use for them.
-  function meant(event) {
-    const path = event.composedPath(), host = root.host ?? root;
-    if (path.includes(root)) return true;
-    const busy = "input, textarea, select, [contenteditable], [role=slider], [role=dialog], [role=listbox], [role=combobox]";
-    const moved = event.key in KEYS || "ubUB".includes(event.key) ? busy : `${busy}, button, a, [tabindex]`;
-    return !path.some((node) => node instanceof Element && !node.contains(host) && node.matches(moved));
-  }
-
-  const onFilm = () => { film = films.get(filmName) ?? null; for (const card of cards.values()) card.dataset.drawn = "?"; paint(); paintView(); };
-  const resized = new ResizeObserver(() => { paint(); });
+  const onFilm = () => { film = films.get(filmName) ?? null; for (const card of cards.values()) card.dataset.drawn = "?"; redraw(); };
+  const resized = new ResizeObserver(() => show());  // also when the wall gets its size after its cells
   resized.observe(wall);
   wall.onscroll = paint;
   document.addEventListener("keydown", onKey, true);
   document.addEventListener("ctc-film", onFilm);
   for (const button of view.querySelectorAll("button[data-label]")) button.onclick = () => decide(button.dataset.label);
-  find("undo").onclick = undoLast;
-  find("brightness").onclick = changeBrightness;
+  for (const [name, act] of [["undo", undoLast], ["comment", comment], ["help", keyList.toggle]]) find(name).onclick = act;
 
   return {
     update(data, send) {
       if (boxName !== data.outbox) { box?.close(); box = openOutbox(data.outbox); boxName = data.outbox; }
-      if (scope !== data.cartridge_id) { scope = data.cartridge_id; undo = []; focus = null; wall.scrollTop = 0; }
+      if (scope !== data.scope) { scope = data.scope; undo = []; focus = null; wall.scrollTop = 0; }
+      showScore = data.show_score;
+      clock.set(data.clock);
       rows = rowsOf(data.rows);
       at = new Map(rows.map((row, i) => [row.candidate_id, i]));
       refused = new Map(Object.entries(data.refused).map(([, { candidate_id, reason }]) => [candidate_id, reason]));
@@ -220,12 +228,13 @@ function createDesk(root) {
       remember();
       filmName = data.film;
       film = films.get(filmName) ?? null;
-      if (at.has(focus)) { paint(); paintView(); paintStatus(); return; }
+      if (at.has(focus)) return redraw();
       focus = (rows.find(undecided) ?? rows[0])?.candidate_id ?? null;
       show();
     },
     close() {
       resized.disconnect();
+      clock.stop();
       document.removeEventListener("keydown", onKey, true);
       document.removeEventListener("ctc-film", onFilm);
       box?.close();

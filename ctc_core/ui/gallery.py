@@ -9,8 +9,10 @@ Saving the same id twice changes nothing, so reloads, reruns and a dying server 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +35,14 @@ _KEPT_REPLIES = 500
 """More than one batch of the browser (outbox.js)."""
 
 ROWS = pa.schema([
-    ("candidate_id", pa.string()),
-    ("group", pa.string()),
+    *((name, pa.string()) for name in ("candidate_id", "cartridge_id", "group", "cluster")),
     ("frame", pa.int32()),
     *((name, pa.float32()) for name in ("y", "x", "probability", "diameter_um", "dapi_mean", "ck_mean", "cd45_mean")),
     ("assigned", pa.bool_()),
-    ("label", pa.string()),
-    ("reader", pa.string()),
+    *((name, pa.string()) for name in ("label", "own", "reader", "comment", "why")),
 ])  # fmt: skip
+"""`group` of a review or `cluster` of a queue, in words; `label` that counts; `own` label and `comment` of this reader;
+`why` the cell is shown, one plain sentence. A column that a table lacks is empty."""
 FILM = pa.schema([("candidate_id", pa.string()), ("crop", pa.binary())])
 
 
@@ -49,9 +51,24 @@ def _read(*names: str) -> str:
 
 
 _GALLERY = st.components.v2.component(
-    "ctc_gallery", html=_read("gallery.html"), css=_read("gallery.css"), js=_read("outbox.js", "cell.js", "gallery.js")
+    "ctc_gallery",
+    html=_read("gallery.html"),
+    css=_read("gallery.css"),
+    js=_read("outbox.js", "cell.js", "facts.js", "look.js", "panels.js", "gallery.js"),
 )
 _FILM = st.components.v2.component("ctc_film", js=_read("film.js"))
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time that a reader wants to spend; nothing is lost when it is over."""
+
+    ends: datetime
+    """UTC, without a zone."""
+
+    def told(self) -> dict[str, float]:
+        """When it ends and what the time is here, in milliseconds: the browser's own clock may be wrong."""
+        return {"ends_ms": self.ends.replace(tzinfo=UTC).timestamp() * 1000, "now_ms": time.time() * 1000}
 
 
 @dataclass
@@ -77,23 +94,37 @@ class Replies:
         self.refused[id_] = {"candidate_id": candidate_id, "reason": reason}
 
 
-def gallery(rows: pd.DataFrame, *, key: str, cartridge_id: str, outbox: str, user: User, save: Save) -> None:
+def gallery(
+    rows: pd.DataFrame,
+    *,
+    key: str,
+    scope: str,
+    outbox: str,
+    user: User,
+    save: Save,
+    show_score: bool = True,
+    clock: Clock | None = None,
+) -> None:
     """Show cells and take decisions about them. Their pictures come from `film` with the same key.
 
     Args:
         rows: one row per candidate with the columns of `ROWS`, in the order shown.
         key: one gallery per page and key.
-        cartridge_id: what the decisions are about.
+        scope: cartridge or round that is read; undo ends at its border.
         outbox: names the store and the reader; decisions that wait in the browser wait under this name.
         user: whose decisions they are.
         save: called with each batch before the page's code runs.
+        show_score: whether the reader sees the classifier's P(CTC).
+        clock: shown as it runs out; keys go on working after that.
     """
     replies: Replies = st.session_state.setdefault(f"{key}_replies", Replies())
     _GALLERY(
         key=key,
         data={
             "rows": arrow(rows, ROWS),
-            "cartridge_id": cartridge_id,
+            "scope": scope,
+            "show_score": show_score,
+            "clock": clock.told() if clock else None,
             "outbox": outbox,
             "film": key,
             "acknowledged": list(replies.saved),
@@ -114,8 +145,9 @@ def film(pictures: pd.DataFrame, *, key: str) -> None:
 
 
 def arrow(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
-    """The schema's columns with its types; NaN becomes null."""
-    return pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False).replace_schema_metadata(None)
+    """The schema's columns with its types; NaN becomes null, as does a column that is missing."""
+    full = rows.assign(**{name: None for name in schema.names if name not in rows})
+    return pa.Table.from_pandas(full[schema.names], schema=schema, preserve_index=False).replace_schema_metadata(None)
 
 
 def _receive(key: str, user: User, save: Save) -> None:
@@ -169,4 +201,5 @@ def decision_from(entry: dict[str, Any], user: User) -> Decision:
         label=None if entry["label"] is None else Label(entry["label"]),
         reader=user.name,
         session=user.session,
+        reason=(entry.get("comment") or "").strip(),
     )

@@ -93,7 +93,7 @@ def _share(draw: DrawReliability, area: Area) -> tuple[str, str]:
 
 
 def _expected(errors: Interval) -> tuple[str, str]:
-    return f"{errors.estimate:.1f}", f"95 % interval {errors.low:.1f} to {errors.high:.1f}"
+    return f"{errors.estimate:.1f}", f"95 % interval {errors.low:.0f} to {errors.high:.0f}"
 
 
 # --------------------------------------------------------------------------------------------------- map and its cells

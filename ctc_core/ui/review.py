@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ctc_core import workflows
-from ctc_core.enumeration import Summary
+from ctc_core.enumeration import Summary, none_for_missing
 from ctc_core.store import Store
 from ctc_core.ui.messages import interval, plain
 
@@ -37,6 +37,15 @@ def cells_at(store: Store, cartridge_id: str) -> str:
 def in_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
     """Rows of one of `GROUP_NAMES`."""
     return table if group == "all" else table[table.group == group]
+
+
+def with_own(rows: pd.DataFrame, store: Store, cartridge_id: str, reader: str) -> pd.DataFrame:
+    """Rows with cartridge_id, and with `own` label and comment of this reader: what undo goes back to."""
+    cells = store.own_labels(cartridge_id, reader).rename(columns={"cell_id": "candidate_id", "label": "own"})
+    merged = rows.merge(cells, on="candidate_id", how="left", validate="one_to_one").assign(cartridge_id=cartridge_id)
+    alone = merged.cell_id.isna() & (merged.reader == reader)  # an event's reading has no cell
+    own = merged.own.where(~alone, merged.label)
+    return none_for_missing(merged.assign(own=own), "own", "comment")
 
 
 def pictures(store: Store, cartridge_id: str, threshold: float) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from ctc_core.map_view import MapView
 from ctc_core.ui import latent_map
+from ctc_core.ui.choose_cartridge import choose_cartridge
 from ctc_core.ui.cluster_figures import show_f1
 from ctc_core.ui.desk import open_desk
 from ctc_core.ui.map_job import show_building, show_stale
@@ -13,23 +14,10 @@ from ctc_core.ui.session import require_user
 
 user = require_user()
 desk = open_desk()
-cartridges = desk.store.cartridges().set_index("cartridge_id")
-
-if cartridges.empty:
-    st.title("Reliability map")
-    empty_state(
-        "No cartridge has been read yet",
-        "Put a CellSearch archive into the inbox folder and start it on the Ingest page. Its cells can then be mapped.",
-    )
-    st.page_link("pages/cartridges/ingest.py", label="Go to Ingest", icon=":material/move_to_inbox:")
-    st.stop()
-
-with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    st.title("Reliability map", width="content")
-    cartridge_id = st.selectbox("Cartridge", cartridges.index, key="cartridge", bind="query-params", width=260)
+chosen = choose_cartridge(desk.store, "Reliability map", then="Its cells can then be mapped.")
 
 with st.spinner("Reading the map"), explained():
-    loaded = latent_map.load_view(desk.store, cartridge_id, desk.settings.threshold)
+    loaded = latent_map.load_view(desk.store, chosen.cartridge_id, desk.settings.threshold)
 
 if loaded is None or not loaded.view.cell_ids:
     empty_state(
@@ -47,7 +35,7 @@ show_stale(desk.store)
 with st.container(gap=None):
     st.caption(
         f"{len(view.cell_ids):,} cells; those that look alike lie close together. Crosses are test cells that the "
-        f"classifier gets wrong. Round dots are cells of patient {plain(cartridges.pseudonym[cartridge_id])}."
+        f"classifier gets wrong. Round dots are cells of patient {plain(chosen.row.pseudonym)}."
     )
     points = send_points(view, key="map")
 

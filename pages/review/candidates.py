@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ctc_core import workflows
+from ctc_core.ui.choose_cartridge import choose_cartridge
 from ctc_core.ui.desk import open_desk
 from ctc_core.ui.gallery import film, gallery
 from ctc_core.ui.messages import empty_state, explained
@@ -14,25 +15,16 @@ from ctc_core.ui.review import (
     outbox_name,
     pictures,
     show_summary,
+    with_own,
 )
 from ctc_core.ui.session import require_user
 
 user = require_user()
 desk = open_desk()
-cartridges = desk.store.cartridges().set_index("cartridge_id")
+chosen = choose_cartridge(desk.store, "Candidates", then="Its candidates appear here.")
+cartridge_id = chosen.cartridge_id
 
-if cartridges.empty:
-    st.title("Candidates")
-    empty_state(
-        "No cartridge has been read yet",
-        "Put a CellSearch archive into the inbox folder and start it on the Ingest page. Its candidates appear here.",
-    )
-    st.page_link("pages/cartridges/ingest.py", label="Go to Ingest", icon=":material/move_to_inbox:")
-    st.stop()
-
-with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    st.title("Candidates", width="content")
-    cartridge_id = st.selectbox("Cartridge", cartridges.index, key="cartridge", bind="query-params", width=260)
+with chosen.head:
     threshold = st.slider(
         "Show cells from P(CTC)",
         0.05,
@@ -46,7 +38,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     )
     st.caption(cells_at(desk.store, cartridge_id))
 
-st.caption(about_cartridge(cartridges.loc[cartridge_id], desk.store.frames(cartridge_id)))
+st.caption(about_cartridge(chosen.row, desk.store.frames(cartridge_id)))
 
 
 @st.fragment
@@ -75,9 +67,9 @@ def review(cartridge_id: str, threshold: float) -> None:
         empty_state("No cells here", "Choose another group above, or a lower threshold to show less certain cells.")
         return
     gallery(
-        rows,
+        with_own(rows, desk.store, cartridge_id, user.name),
         key="candidates_gallery",
-        cartridge_id=cartridge_id,
+        scope=cartridge_id,
         outbox=outbox_name(desk.settings.data_dir, user.name),
         user=user,
         save=lambda decisions: workflows.decide(desk.store, list(decisions)),

@@ -162,6 +162,50 @@ def test_a_thousand_cells_stay_fluid(tmp_path: Path, small_store: Callable[..., 
     assert len(waits) == 60
 
 
+def look_closer(page: Page) -> None:
+    """Zoom, contrast, channels and the list of keys, and back to where it began."""
+    for key in ("+", "+", ".", "l", "k", "d"):
+        page.keyboard.press(key)
+    assert page.locator(".zoom").inner_text() == "2×"
+    assert page.locator(".contrast").inner_text() == "1.4×"
+    assert page.locator(".composite figcaption").inner_text() == "CD45"
+    page.keyboard.press("0")
+    assert page.locator(".composite figcaption").inner_text() == "DAPI + CK"
+    assert page.locator(".zoom").inner_text() == "1×"
+    page.keyboard.press("?")
+    expect(page.locator(".keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".keys")).to_be_hidden()
+    assert page.locator(".progress").inner_text().startswith("0 of ")
+
+
+def test_a_comment_is_the_decisions_reason(data_dir: Path, browse: OpenPage) -> None:
+    """On an undecided cell it waits for the decision, on a decided one it is saved at once. Looking decides nothing."""
+    with serving(data_dir) as address:
+        page = browse(address)
+        look_closer(page)
+        first = focused(page)
+        page.keyboard.press("c")
+        page.keyboard.type("torn 12")  # digits here decide nothing
+        page.keyboard.press("Enter")
+        page.keyboard.press("1")
+        second = focused(page)
+        page.keyboard.press("4")
+        wait_until_saved(page)
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("c")
+        page.keyboard.press("Escape")
+        page.keyboard.press("c")
+        page.keyboard.type("at the edge")
+        page.keyboard.press("Enter")
+        wait_until_saved(page)
+        assert page.locator(".count").inner_text() == "2 saved"
+    assert in_store(data_dir) == {first: "ctc", second: "artifact"}
+    with Store.open(data_dir) as store:
+        reasons = {cell: list(store.label_history(cell).reason) for cell in (first, second)}
+    assert reasons == {first: ["torn 12"], second: ["", "at the edge"]}
+
+
 def test_brightness_of_each_cell_or_of_the_frame(data_dir: Path, browse: OpenPage) -> None:
     """A dim channel is made visible; in the frame's own range the stored grey values are shown."""
     read = """() => {

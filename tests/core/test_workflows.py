@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ctc_core import workflows
+from ctc_core import fitting, workflows
 from ctc_core.cartridge import VARIANTS
 from ctc_core.errors import ModelError, NotEnoughLabels, UserError
 from ctc_core.jobs import Jobs
@@ -57,7 +57,7 @@ def trained(store: Store, tmp_path: Path) -> Store:
         ingest(store, make_archive(tmp_path / "inbox", f"10{i}.1"), f"p-{i}", role)
     for cartridge_id in ("100.1", "101.1", "102.1"):
         label_everything(store, cartridge_id)
-    workflows.fit(store, tmp_path / "data" / "models", "projection-1", reader="anna", session="s")
+    fitting.fit(store, tmp_path / "data" / "models", "projection-1", reader="anna", session="s")
     return store
 
 
@@ -130,16 +130,16 @@ def test_a_new_cartridge_is_scored_on_arrival(trained: Store, tmp_path: Path) ->
 def test_labels_of_review_and_test_patients_never_train(trained: Store, tmp_path: Path) -> None:
     before = trained.active_model("classifier")
     label_everything(trained, "103.1")
-    again = workflows.fit(trained, tmp_path / "m", "projection-1", reader="anna", session="s")
+    again = fitting.fit(trained, tmp_path / "m", "projection-1", reader="anna", session="s")
     assert before is not None and again["model_id"] == before.model_id
 
 
 def test_fit_without_labels_says_what_to_do(store: Store, archive: Path, tmp_path: Path) -> None:
     ingest(store, archive, role=Role.TRAIN)
     with pytest.raises(NotEnoughLabels, match="0 CTC and 0 non-CTC labels in training patients"):
-        workflows.fit(store, tmp_path / "m", "projection-1", reader="anna", session="s")
+        fitting.fit(store, tmp_path / "m", "projection-1", reader="anna", session="s")
     with pytest.raises(ModelError, match="No classifier is active"):
-        workflows.score(store, ["171651.1.2"])
+        fitting.score(store, ["171651.1.2"])
 
 
 def test_a_classifier_of_another_encoder_is_refused(trained: Store, archive: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_classifier_of_another_encoder_is_refused(trained: Store, archive: Pat
     workflows.receive(trained, jobs, job_id)  # once more, as after a crash between import and its note
     assert (jobs.state(job_id).state, jobs.state(job_id).message) == ("imported", "")
     with pytest.raises(ModelError, match="6 cells, but 0 vectors of the encoder projection-1"):
-        workflows.score(trained, ["171651.1.2"])
+        fitting.score(trained, ["171651.1.2"])
 
 
 def test_candidates_carry_decisions_and_pictures(trained: Store) -> None:
@@ -184,7 +184,7 @@ def test_undo_withdraws(trained: Store) -> None:
 def test_decisions_on_a_train_patient_become_labels(trained: Store, tmp_path: Path) -> None:
     cell_id = trained.cells("100.1").cell_id[0]
     workflows.decide(trained, [decision("100.1", cell_id, Label.CTC, n=7)])
-    again = workflows.fit(trained, tmp_path / "m", "projection-1", reader="anna", session="s")
+    again = fitting.fit(trained, tmp_path / "m", "projection-1", reader="anna", session="s")
     assert (again["n_ctc"], again["n_other"]) == (7, 5)
 
 

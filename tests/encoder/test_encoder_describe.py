@@ -1,6 +1,7 @@
 import numpy as np
 
-from ctc_core.encoder.describe import N_DESCRIPTORS, descriptors
+from ctc_core.encoder.describe import N_DESCRIPTION, N_DESCRIPTORS, description, descriptors
+from ctc_core.encoder.measures import measures
 
 
 def crops():
@@ -34,3 +35,10 @@ def test_a_disc_by_hand():
 
 def test_flat_crops_have_finite_descriptors():
     assert np.isfinite(descriptors(np.zeros((1, 3, 48, 48), np.uint8))).all()
+
+
+def test_a_description_is_descriptors_and_measures():
+    whole = description(crops())
+    assert (whole.shape, whole.dtype) == ((2, N_DESCRIPTION), np.float32)
+    np.testing.assert_array_equal(whole[:, :N_DESCRIPTORS], descriptors(crops()))
+    np.testing.assert_array_equal(whole[:, N_DESCRIPTORS:], measures(crops()))

@@ -111,16 +111,28 @@ def test_a_start_that_is_no_encoder_is_refused(tmp_path):
         run(tmp_path / "out", start="nobody")
 
 
-def test_the_describer_begins_with_what_the_encoder_knows(tmp_path):
-    """Eight objects and 128 numbers of each: their descriptors can be said at once."""
+def test_the_describer_begins_with_what_the_encoder_knows_and_keeps_angles(tmp_path):
+    """Eight objects: turned the right way, 128 numbers of each come closer to their targets than a mean does."""
     first = run(tmp_path / "first")
-    losses = []
-    for start in (None, str(first)):
-        state = train._start(Plan(**TINY, start=start), tmp_path / "none", resume=False)
-        known = data.training_chunk(0, seed=0)
-        vectors = run_network(state.student[0].eval(), known.shots[:, 0], input_px=24)
-        losses.append(step._description_loss(state, torch.from_numpy(vectors), known.clean).item())
-    assert losses[1] < 0.3 * losses[0]
+    state = train._start(Plan(**TINY, start=str(first)), tmp_path / "none", resume=False)
+    known = data.training_chunk(0, seed=0)
+    vectors = torch.from_numpy(run_network(state.student[0].eval(), known.shots[:, 0], input_px=24))
+    wanted = state.targets.of(known.clean)
+    mean = torch.nn.functional.smooth_l1_loss(wanted.mean(0).expand_as(wanted), wanted).item()
+    assert step._description_loss(state, vectors, known.clean).item() < 0.8 * mean
+    weight = state.student[2].weight.detach()
+    across = weight @ weight.T
+    torch.testing.assert_close(across, across[0, 0] * torch.eye(len(weight)), rtol=0, atol=1e-4 * across[0, 0].item())
+
+
+def test_the_describer_stays_as_it_is_but_for_its_bias(tmp_path):
+    plan = Plan(**TINY)
+    state = train._start(plan, tmp_path / "none", resume=False)
+    before = {name: value.clone() for name, value in state.student[2].state_dict().items()}
+    known = data.training_chunk(0, seed=0).rows(slice(4))
+    step.train_step(plan, state, known.shots, known.clean)
+    after = state.student[2].state_dict()
+    assert (torch.equal(before["weight"], after["weight"]), torch.equal(before["bias"], after["bias"])) == (True, False)
 
 
 def test_one_photograph_is_enough_for_dino(tmp_path):

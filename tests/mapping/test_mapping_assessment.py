@@ -10,7 +10,7 @@ from PIL import Image
 from ctc_core import assessment, mapping
 from ctc_core.draw_report import report
 from ctc_core.errors import UserError
-from ctc_core.export import export_features
+from ctc_core.exports.published import export_features
 from ctc_core.features import UNLABELLED, read_features
 from ctc_core.map_view import Mistake, Place
 from ctc_core.mapped import map_crops, map_view

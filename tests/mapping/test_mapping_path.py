@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ctc_core import assessment, job_kinds, mapping, workflows
+from ctc_core import assessment, fitting, job_kinds, mapping
 from ctc_core.jobs import Job, Jobs, JobState, Kind
 from ctc_core.latent import load
-from ctc_core.store import Store, verify
+from ctc_core.store import Store, verify, write_bundle
 from ctc_core.types import Label, Progress, Role
 from tests.mapped_store import CELLS, PARAMETERS, PATIENTS, STRANGE, add_cartridge, kinds, label
 from tests.small_store import ENCODER
@@ -87,7 +87,7 @@ def test_a_store_filled_again_has_its_points_from_the_bundles(mapped_store: Path
         assert (store.problems, map_id(store)) == ((), active)
         pd.testing.assert_frame_equal(all_points(store), before)
         assert store.predictions("R1", "x").empty
-        workflows.score_unscored(store)
+        fitting.score_unscored(store)
         assert assessment.draw(store, assessment.trust(store, 0.5), "R1").reliability.cells.n == CELLS
 
 
@@ -107,7 +107,7 @@ def test_without_bundles_of_points_cells_are_placed_again(mapped_store: Path) ->
 
 def test_a_later_cartridge_is_placed(store: Store, tmp_path: Path) -> None:
     add_cartridge(store, tmp_path, "R2", Role.REVIEW, seed=77)
-    workflows.score_unscored(store)
+    fitting.score_unscored(store)
     assert mapping.lacks_points(store) == CELLS
     assert assessment.stale(store) == []  # it is not of a training patient
     jobs = Jobs(store.folder)
@@ -120,6 +120,36 @@ def test_a_later_cartridge_is_placed(store: Store, tmp_path: Path) -> None:
     assert len(jobs.status()) == 2  # nothing was left to do
 
 
+def replace_map(store: Store, name: str) -> None:
+    """Put another map with one point in use."""
+    spool = store.folder.parent / name
+    write_bundle(spool / "map", kind="map", parameters={"map_id": name}, inputs={}, tables={}, arrays={})
+    point = pd.DataFrame({"cell_id": store.cells("R1").cell_id[:1], "x": [1.0], "y": [2.0], "cluster": [0]})
+    inputs = {"map_id": name}
+    write_bundle(spool / "points", kind="points", parameters={}, inputs=inputs, tables={"points": point}, arrays={})
+    store.add_map(spool / "map", name, {"encoder_id": ENCODER, "notes": []}, reader="anna", session="tests")
+    store.add_points(spool / "points")
+    store.activate_model(name, reader="anna", session="tests")
+
+
+def test_points_are_kept_of_the_map_in_use_and_the_one_before(mapped_store: Path) -> None:
+    with Store.open(mapped_store) as store:
+        first, before = map_id(store), all_points(store)
+
+        def kept() -> list[int]:
+            return [store.map_counts(name, "")[0] for name in (first, "map-b", "map-c")]
+
+        replace_map(store, "map-b")
+        assert kept() == [4 * CELLS, 1, 0]
+        replace_map(store, "map-c")
+        assert kept() == [0, 1, 1]
+    with Store.open(mapped_store) as store:
+        assert (store.problems, kept()) == ((), [0, 1, 1])  # opening brings none of them back
+        store.activate_model(first, reader="anna", session="tests")
+        assert kept() == [4 * CELLS, 0, 1]
+        pd.testing.assert_frame_equal(all_points(store), before)
+
+
 def test_changes_make_the_map_stale(store: Store, tmp_path: Path) -> None:
     assert assessment.stale(store) == []
     label(store, "R1", 0, Label.CTC)
@@ -127,7 +157,7 @@ def test_changes_make_the_map_stale(store: Store, tmp_path: Path) -> None:
     label(store, "E1", 80, Label.CTC)
     assert assessment.stale(store) == ["Labels of test patients were added or changed."]
     label(store, "T1", 70, Label.NON_CTC)
-    workflows.fit(store, store.folder / "models", ENCODER, reader="anna", session="tests")
+    fitting.fit(store, store.folder / "models", ENCODER, reader="anna", session="tests")
     add_cartridge(store, tmp_path, "T3", Role.TRAIN, seed=78)
     assert assessment.stale(store) == [
         "The classifier was fitted again.",

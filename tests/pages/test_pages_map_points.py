@@ -13,7 +13,7 @@ from ctc_core.map_view import ClusterRow, MapView, Mistake, Place, figures
 from ctc_core.reliability import Area, ClusterMetrics, Counts
 from ctc_core.settings import ROOT
 from ctc_core.ui.cell_rows import CellRow, table
-from ctc_core.ui.cluster_figures import f1_chart
+from ctc_core.ui.cluster_figures import f1_chart, f1_table
 from ctc_core.ui.latent_map import CELLS_PER_ROW, caption, gallery_rows, spread
 from ctc_core.ui.outlines import outline, outlines
 from ctc_core.ui.scatter import MAX_CORNERS, Selection, described, encode, inside, select, units
@@ -151,10 +151,25 @@ def test_clusters_are_described_in_words() -> None:
         (Counts(tp=20, fp=0, fn=0, tn=0), "F1 1.00 (0.91 to 1.00), n = 20"),
         (Counts(tp=19, fp=0, fn=0, tn=0), "not enough labels (n = 19)"),
         (Counts(tp=0, fp=0, fn=0, tn=0), "not enough labels (n = 0)"),
+        (Counts(tp=0, fp=0, fn=0, tn=20), "no CTC and no false CTC (n = 20)"),
+        (Counts(tp=0, fp=1, fn=0, tn=19), "F1 0.00 (0.00 to 0.88), n = 20"),
     ],
 )
 def test_no_bare_figure_from_few_labels(counts: Counts, text: str) -> None:
     assert figures(ClusterRow(0, 300, ClusterMetrics.of(counts, 0), Area.UNKNOWN)) == text
+
+
+def test_f1_that_is_1_by_convention_only_has_no_bar() -> None:
+    """A cluster in which there is no CTC and none was called: nothing to draw, and last in every list."""
+    view, quiet = made_map(80), ClusterMetrics.of(Counts(tp=0, fp=0, fn=0, tn=30), 0, 5)
+    rows = tuple(replace(row, test=quiet) if row.cluster == 0 else row for row in view.rows)
+    (listed,) = [row for row in described(replace(view, rows=rows), {}) if row["id"] == 0]
+    assert (listed["f1"], listed["figures"]) == (None, "no CTC and no false CTC (n = 30)")
+    table = f1_table(replace(view, rows=rows))
+    assert table.iloc[-2:, :5].to_numpy().tolist() == [
+        ["Cluster 0", "30", "0", "no CTC and no false CTC", "–"],
+        ["Cluster 4", "7", "6", "not enough labels", "–"],
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------- selection

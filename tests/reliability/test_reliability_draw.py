@@ -16,6 +16,7 @@ from ctc_core.reliability import (
     rates,
     remoteness,
 )
+from ctc_core.reliability.expected import _interval
 from ctc_core.reliability.novelty import LIMIT
 from ctc_core.reliability.patients import ASSUMED_CONCENTRATION, by_patient, concentration
 
@@ -124,6 +125,13 @@ def test_precision_among_labels_would_be_far_off() -> None:
     assert errors.wrong.estimate > 850 and errors.missed.estimate < 5
 
 
+def test_where_false_calls_are_uncertain_most_calls_are_not_taken_for_ctcs() -> None:
+    """A tenth of a draw is called; patients have about 8 % false calls, some far more. CTCs are rarer than that."""
+    uncertain = Rates((0,), (np.array([9.0]), np.array([1.0])), (np.array([0.8]), np.array([9.2])), np.ones(1))
+    errors = expected_errors(uncertain, np.array([30]), np.array([300]))
+    assert errors.wrong.estimate > 17 and errors.wrong.low <= 2 and errors.wrong.high == 30
+
+
 def test_nothing_called_nothing_wrong_and_no_cells_no_errors() -> None:
     given = rates(labelled(RECALL, FALSE, 0), (0, 1, 2))
     errors = expected_errors(given, np.array([0, 0, 0]), np.array([500, 0, 50]))
@@ -131,6 +139,18 @@ def test_nothing_called_nothing_wrong_and_no_cells_no_errors() -> None:
     assert 0 < errors.missed.estimate < 2 and errors.missed_by_cluster[1] == 0
     again = expected_errors(given, np.array([0, 0, 0]), np.array([500, 0, 50]))
     assert again.missed == errors.missed
+
+
+def test_an_interval_holds_its_own_estimate() -> None:
+    """A rare large number: 1 % of the draws have 200, so the mean is 2 and the quantiles are 0."""
+    found = _interval(np.repeat([0.0, 200.0], [990, 10]))
+    assert (found.estimate, found.low, found.high) == (2.0, 0.0, 2.0)
+    found = _interval(np.repeat([0.0, 1.0], [990, 10]))
+    assert (found.estimate, found.low, found.high) == (0.01, 0.0, 1.0)
+    found = _interval(np.repeat([0.0, 9.0], [10, 990]))
+    assert (found.estimate, found.low, found.high) == (pytest.approx(8.91), 8.0, 9.0)
+    found = _interval(np.arange(1000.0))
+    assert (found.estimate, found.low, found.high) == (499.5, 24.0, 974.0)
 
 
 def test_a_cluster_without_labels_has_everyones_rates_and_wide_intervals() -> None:

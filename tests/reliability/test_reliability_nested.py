@@ -39,6 +39,15 @@ def test_validation_ranks_and_test_reports() -> None:
     assert (found.validation.counts.n, found.validation.n_patients, found.test.counts.n) == (400, 8, 400)
 
 
+def test_of_equally_weak_clusters_the_one_with_more_errors_comes_first() -> None:
+    """No CTC in either, so that one false call makes F1 0 as well as twelve do."""
+    called = np.concatenate([np.arange(30) < 1, np.arange(30) < 12])
+    ids = tuple(f"train-{i}" for i in range(60))
+    quiet = Evidence(ids, np.full(60, "train"), np.repeat([0, 1], 30), np.zeros(60, np.int64), called)
+    found = assess(quiet, TEST, clusters=(0, 1))
+    assert ([figures.cluster for figures in found.ranking], found.weakest) == ([1, 0], 1)
+
+
 def test_test_labels_never_rank() -> None:
     flipped = replace(TEST, labels=1 - TEST.labels)
     first, second = assess(VALIDATION, TEST, clusters=IDS), assess(VALIDATION, flipped, clusters=IDS)

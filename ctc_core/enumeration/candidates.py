@@ -1,19 +1,14 @@
-"""From cells and events to what a clinician reads: matched candidates, positive predictive values, the count.
-
-Pure functions on tables; nothing here reads or writes.
-"""
+"""Candidates of the classifier beside CellSearch's events, matched one to one by position."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ctc_core.intervals import Proportion, wilson
-from ctc_core.types import PIXEL_UM, Label
+from ctc_core.types import PIXEL_UM
 
 MATCH_UM = 10.0
 """Largest distance between a cell's centroid and the centre of CellSearch's box: less than one CTC (median 12.4 um)."""
@@ -145,40 +140,3 @@ def candidate_rows(table: pd.DataFrame, clusters: Mapping[str, int]) -> list[dic
         }
         for row in table[table.group != "cellsearch"].to_dict("records")
     ]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One cartridge at one threshold, as far as it has been read."""
-
-    model_shown: int
-    model_ppv: Proportion | None
-    """Confirmed CTCs of the candidates decided so far."""
-    cellsearch_events: int
-    cellsearch_assigned: int
-    """CellSearch's own count, by its operator."""
-    cellsearch_ppv: Proportion | None
-    """The operator's CTCs of all events shown, as CellSearch's figure is published."""
-    cellsearch_confirmed: int
-    """Events that this desk's readers confirmed."""
-    confirmed: int
-    """CTCs confirmed by this desk's readers, each cell once."""
-    undecided: int
-
-
-def summarise(table: pd.DataFrame, events: pd.DataFrame) -> Summary:
-    """Count what has been decided. `table` as from `candidate_table` with a column `label` (Label value or None)."""
-    ctc = table.label == Label.CTC.value
-    decided = table.label.notna()
-    model = table.group != "cellsearch"
-    n_assigned = int(events.assigned.sum())
-    return Summary(
-        model_shown=int(model.sum()),
-        model_ppv=wilson(int((ctc & model).sum()), int((decided & model).sum())),
-        cellsearch_events=len(events),
-        cellsearch_assigned=n_assigned,
-        cellsearch_ppv=wilson(n_assigned, len(events)),
-        cellsearch_confirmed=int((ctc & table.event_rid.notna()).sum()),
-        confirmed=int(ctc.sum()),
-        undecided=int((~decided).sum()),
-    )

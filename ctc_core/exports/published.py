@@ -1,4 +1,4 @@
-"""Results for other programs: the published features folder, from the map in use."""
+"""The published features folder, from the map in use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ctc_core.assessment import BuiltMap, built_map
-from ctc_core.errors import UserError
+from ctc_core.exports.files import refuse_folder, whole_folder
 from ctc_core.features import UNLABELLED, FeaturesFolder, Part, write_features
 from ctc_core.latent import Placed
 from ctc_core.mapped import map_crops
@@ -17,11 +17,15 @@ from ctc_core.store import Store
 from ctc_core.types import CROP_CHANNELS, Progress, silent
 
 IMAGES = "images"
+MARK = "df_labeled_train"
+"""A folder that holds this is an earlier export."""
 BLOCK = 500
 """Cells whose pictures are written between two calls of `progress`."""
 
 
-def export_features(store: Store, folder: Path, *, images: bool = True, progress: Progress = silent) -> dict[str, int]:
+def export_features(
+    store: Store, folder: Path, *, images: bool = True, force: bool = False, progress: Progress = silent
+) -> dict[str, int]:
     """Write the features folder of the map in use; number of cells by group.
 
     Labels, clusters and coordinates are those that the map was built from. With `images` each cell's crop is written as
@@ -29,16 +33,15 @@ def export_features(store: Store, folder: Path, *, images: bool = True, progress
     programs join them).
 
     Raises:
-        UserError: there is no map, or `folder` holds something else.
+        UserError: there is no map, or `folder` holds something else, or an earlier export and `force` is not given.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / "df_labeled_train").exists():
-        message = f"{folder}: holds other files. Give a new folder."
-        raise UserError(message)
+    refuse_folder(folder, force=force, mark=MARK)
     features = _features(store, built_map(store))
     parts = (features.train, features.test, features.unlabelled)
-    if images:
-        _write_images(store, folder, [cell_id for part in parts for cell_id in part.table.cell_id], progress)
-    write_features(folder, features)
+    with whole_folder(folder) as partial:
+        if images:
+            _write_images(store, partial, [cell_id for part in parts for cell_id in part.table.cell_id], progress)
+        write_features(partial, features)
     return dict(zip(("labelled_train", "labelled_test", "unlabelled_train"), map(len, parts), strict=True))
 
 

@@ -1,0 +1,147 @@
+"""Commands on the count: one draw, and predictive values beside CellSearch's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ctc_core.cli_map import experiment_app
+from ctc_core.console import Session, progress, show
+
+if TYPE_CHECKING:
+    from ctc_core.counting import CountReport
+    from ctc_core.enumeration.ppv import PpvRow, Side
+
+count_app = typer.Typer()
+
+
+@count_app.command()
+def count(
+    cartridge: Annotated[str, typer.Argument(help="Cartridge id.")],
+    threshold: Annotated[float | None, typer.Option(help="P(CTC) from which a cell is a candidate.")] = None,
+    cut_off: Annotated[int, typer.Option(min=1, help="CTCs per 7.5 ml: 5 breast, prostate; 3 colorectal.")] = 5,
+    volume: Annotated[float, typer.Option(help="Blood in ml that went into the cartridge.")] = 7.5,
+) -> None:
+    """The count of one draw: P(count >= cut-off), what may be unseen, what to read next."""
+    from ctc_core.counting import CountOptions, count_cartridge
+    from ctc_core.fitting import score_unscored
+    from ctc_core.store import Store
+
+    with Store.open(Session.settings.data_dir) as store:
+        score_unscored(store)
+        options = CountOptions(cut_off=cut_off, volume_ml=volume)
+        report = count_cartridge(store, cartridge, threshold or Session.settings.threshold, options)
+    for note in report.notes:
+        typer.echo(note, err=True)
+    show(count_values(report))
+
+
+def count_values(report: CountReport) -> dict[str, Any]:
+    """A report as plain values; figures rounded to four digits."""
+    from ctc_core.enumeration.counts import METHOD
+
+    return {
+        "cartridge_id": report.cartridge_id,
+        "patient": report.pseudonym,
+        "threshold": report.threshold,
+        **asdict(report.options),
+        "shown": report.shown,
+        "read": report.read,
+        **_rounded(asdict(report.count)),
+        "unseen": _rounded(asdict(report.unseen)),
+        "at": [_rounded(asdict(row)) for row in report.at],
+        "next": list(report.next_ids[:20]),
+        "most_telling": sorted(report.worth, key=lambda id_: -report.worth[id_])[:20],
+        "less_certain": [_rounded(row) for row in report.less_certain.to_dict("records")],
+        "readers": _rounded(asdict(report.errors)),
+        "reviews": report.reviews,
+        "method": METHOD,
+        "notes": list(report.notes),
+    }
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+@count_app.command()
+def ppv(
+    threshold: Annotated[float | None, typer.Option(help="P(CTC) from which a cell is a candidate.")] = None,
+    seconds_per_image: Annotated[float, typer.Option(help="Reading time of one image, assumed.")] = 3.0,
+) -> None:
+    """Predictive values of this desk and CellSearch by patient, from the decisions in the store."""
+    from ctc_core.counting import ppv_table
+    from ctc_core.fitting import score_unscored
+    from ctc_core.store import Store
+
+    with Store.open(Session.settings.data_dir) as store:
+        score_unscored(store)
+        table = ppv_table(store, threshold or Session.settings.threshold)
+    rows = [{**ppv_values(row, seconds_per_image), "classifier_saw": row.name in table.seen} for row in table.rows]
+    show(
+        {
+            "patients": rows,
+            "pooled": ppv_values(table.pooled, seconds_per_image) if table.pooled else None,
+            "seconds_per_image": seconds_per_image,
+        }
+    )
+
+
+def ppv_values(row: PpvRow, seconds_per_image: float) -> dict[str, Any]:
+    """One row of the table as plain values."""
+    return {
+        "patient": row.name,
+        "model": _side(row.model),
+        "cellsearch": {**_side(row.cellsearch), "assigned": row.assigned},
+        "overlap": asdict(row.overlap),
+        "complete": row.complete,
+        "images_saved": row.images_saved,
+        "minutes_saved": round(row.minutes_saved(seconds_per_image), 1),
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    return {**asdict(side), "ppv": _rounded(asdict(side.ppv)) if side.ppv else None}
+
+
+# ---- experiments -----------------------------------------------------------------------------------------------------
+
+
+@experiment_app.command("count")
+def count_calibration(
+    patients: Annotated[int, typer.Option(min=10, help="Simulated patients around the cut-off.")] = 500,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    cut_off: Annotated[int, typer.Option(min=1)] = 5,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write, too.")] = None,
+) -> None:
+    """Is P(count >= cut-off) calibrated? Simulated counts, readers and misses; no pixels."""
+    from ctc_core.enumeration.experiments import count_experiment
+
+    _keep(out, count_experiment(patients, seed, cut_off=cut_off, progress=progress("count")))
+
+
+@experiment_app.command("stopping")
+def stopping(
+    reviews: Annotated[int, typer.Option(min=3, help="Simulated reviews.")] = 200,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write, too.")] = None,
+) -> None:
+    """Does the bound on CTCs not yet seen hold, and how many images need not be read? Simulated reviews."""
+    from ctc_core.enumeration.experiments import stopping_experiment
+
+    _keep(out, stopping_experiment(reviews, seed, progress=progress("stopping")))
+
+
+def _keep(out: Path | None, result: dict[str, Any]) -> None:
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+    show(result)

@@ -1,0 +1,182 @@
+"""What one draw counts, from the store: the count, what may still be unseen, and what to read next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from ctc_core.count_knowledge import AtThreshold, gather
+from ctc_core.enumeration.counts import STANDARD_ML, Count, count, decided, sample
+from ctc_core.enumeration.ppv import PpvRow, pooled, ppv_row
+from ctc_core.enumeration.readers import ReaderErrors
+from ctc_core.enumeration.stopping import Unseen, reading_order, strange, unseen_ctcs
+from ctc_core.enumeration.worth import worth
+from ctc_core.errors import SettingsError, UserError
+from ctc_core.store import Store
+from ctc_core.types import Role
+from ctc_core.workflows import candidates
+
+
+@dataclass(frozen=True)
+class CountOptions:
+    """Set by whoever signs."""
+
+    cut_off: int = 5
+    """CTCs per 7.5 ml (`enumeration.counts.CUT_OFFS`)."""
+    volume_ml: float = STANDARD_ML
+    """Blood that went into the cartridge."""
+    less_certain: int = 100
+    """Most cells below the threshold to offer."""
+
+
+@dataclass(frozen=True, eq=False)
+class CountReport:
+    """Everything the page and the report show of one draw's count."""
+
+    cartridge_id: str
+    pseudonym: str
+    threshold: float
+    options: CountOptions
+    shown: int
+    """Images in the gallery: candidates and events."""
+    read: int
+    count: Count
+    unseen: Unseen
+    ppv: PpvRow
+    at: tuple[AtThreshold, ...]
+    next_ids: tuple[str, ...]
+    """candidate_id of unread images, the likeliest CTC first."""
+    worth: Mapping[str, float]
+    """By candidate_id of unread images: expected change of P(mean >= cut-off)."""
+    less_certain: pd.DataFrame
+    """cell_id, probability, cluster, area, unlike, chance (`enumeration.worth.less_certain`)."""
+    errors: ReaderErrors
+    reviews: int
+    """Earlier draws that chances were learned from; 0: assumed."""
+    notes: tuple[str, ...]
+    """What could not be estimated, as sentences."""
+
+
+def count_cartridge(
+    store: Store, cartridge_id: str, threshold: float, options: CountOptions = CountOptions()
+) -> CountReport:
+    """The count of one cartridge as far as it has been read.
+
+    Raises:
+        UserError: there is no such cartridge.
+        SettingsError: a cut-off or volume that cannot be.
+    """
+    _check(options)
+    table = candidates(store, cartridge_id, threshold)
+    known, at, low, notes = gather(store, cartridge_id, threshold, table)
+    samples = sample(table, known)
+    evidence = strange(known.belief, table, _order_read(store, cartridge_id, table))
+    of_image = worth(table, samples, known.errors, cut_off=options.cut_off, volume_ml=options.volume_ml)
+    left = np.flatnonzero(table.label.isna())
+    return CountReport(
+        cartridge_id=cartridge_id,
+        pseudonym=pseudonym_of(store, cartridge_id),
+        threshold=threshold,
+        options=options,
+        shown=len(table),
+        read=int(table.label.notna().sum()),
+        count=count(table, samples, cut_off=options.cut_off, volume_ml=options.volume_ml),
+        unseen=unseen_ctcs(table, samples, cut_off=options.cut_off, evidence=evidence),
+        ppv=ppv_row(cartridge_id, table),
+        at=at,
+        next_ids=reading_order(table, samples),
+        worth={str(table.candidate_id.iloc[i]): float(of_image[i]) for i in left},
+        less_certain=low.head(options.less_certain),
+        errors=known.errors,
+        reviews=known.belief.patients,
+        notes=notes,
+    )
+
+
+def _check(options: CountOptions) -> None:
+    if options.cut_off < 1 or not 0.5 <= options.volume_ml <= 50:
+        message = (
+            f"Cut-off {options.cut_off}, {options.volume_ml} ml: a count needs a cut-off of 1 or more and 0.5 to 50 ml "
+            "of blood. Usual are 5 (breast, prostate) or 3 (colorectal) per 7.5 ml."
+        )
+        raise SettingsError(message)
+
+
+def pseudonym_of(store: Store, cartridge_id: str) -> str:
+    """Whose cartridge it is."""
+    return str(store.cartridges().set_index("cartridge_id").pseudonym[cartridge_id])
+
+
+def _order_read(store: Store, cartridge_id: str, table: pd.DataFrame) -> list[int]:
+    """Rows of `table` with a decision that says what they are, as they were made."""
+    labels, reviews = store.current_labels(cartridge_id), store.current_reviews(cartridge_id)
+    times = {**dict(zip(labels.cell_id, labels.time, strict=True))}
+    times |= {f"event:{rid}": time for rid, time in zip(reviews.rid, reviews.time, strict=True)}
+    rows = np.flatnonzero(decided(table))
+    return sorted(rows.tolist(), key=lambda row: times[table.candidate_id.iloc[row]])
+
+
+# ---- several draws ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """One draw of a patient in time."""
+
+    cartridge_id: str
+    imported: datetime
+    """UTC. The archive's draw date is patient data and not kept."""
+    read: int
+    shown: int
+    count: Count
+
+
+def follow_up(
+    store: Store, pseudonym: str, threshold: float, options: CountOptions = CountOptions()
+) -> tuple[FollowUp, ...]:
+    """Counts of all draws of one patient, oldest first; all with the same volume and cut-off.
+
+    Raises:
+        UserError: the patient has no cartridge in the store.
+    """
+    cartridges = store.cartridges()
+    own = cartridges[cartridges.pseudonym == pseudonym].sort_values(["imported_at", "cartridge_id"])
+    if own.empty:
+        message = f"{pseudonym}: no cartridge of this patient in the store. Ingest one first."
+        raise UserError(message)
+    reports = [count_cartridge(store, str(id_), threshold, options) for id_ in own.cartridge_id]
+    times = [time.to_pydatetime() for time in own.imported_at]
+    return tuple(
+        FollowUp(report.cartridge_id, time, report.read, report.shown, report.count)
+        for report, time in zip(reports, times, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class PpvTable:
+    """The paper's Table 2 for this store."""
+
+    rows: tuple[PpvRow, ...]
+    """One for each patient of which an image was decided."""
+    seen: tuple[str, ...]
+    """Patients whose labels the classifier was fitted on: its candidates of them are too good. Not pooled."""
+    pooled: PpvRow | None
+    """All patients that the classifier did not see and that were read completely."""
+
+
+def ppv_table(store: Store, threshold: float) -> PpvTable:
+    """Predictive values of every patient with a decision, from the decisions in the store."""
+    cartridges = store.cartridges()
+    read = cartridges[cartridges.decided > 0]
+    rows = tuple(
+        pooled(str(patient), [ppv_row(str(id_), candidates(store, str(id_), threshold)) for id_ in own.cartridge_id])
+        for patient, own in read.groupby("pseudonym")
+    )
+    seen = set(read.pseudonym[read.role == Role.TRAIN])
+    rows = tuple(row for row in rows if row.model.read + row.cellsearch.read)
+    whole = [row for row in rows if row.complete and row.name not in seen]
+    return PpvTable(rows, tuple(sorted(seen)), pooled("all", whole) if whole else None)

@@ -1,0 +1,47 @@
+"""What has been read of one cartridge so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ctc_core.intervals import Proportion, wilson
+from ctc_core.types import Label
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One cartridge at one threshold, as far as it has been read."""
+
+    model_shown: int
+    model_ppv: Proportion | None
+    """Confirmed CTCs of the candidates decided so far."""
+    cellsearch_events: int
+    cellsearch_assigned: int
+    """CellSearch's own count, by its operator."""
+    cellsearch_ppv: Proportion | None
+    """The operator's CTCs of all events shown, as CellSearch's figure is published."""
+    cellsearch_confirmed: int
+    """Events that this desk's readers confirmed."""
+    confirmed: int
+    """CTCs confirmed by this desk's readers, each cell once."""
+    undecided: int
+
+
+def summarise(table: pd.DataFrame, events: pd.DataFrame) -> Summary:
+    """Count what has been decided. `table` as from `candidate_table` with a column `label` (Label value or None)."""
+    ctc = table.label == Label.CTC.value
+    decided = table.label.notna()
+    model = table.group != "cellsearch"
+    n_assigned = int(events.assigned.sum())
+    return Summary(
+        model_shown=int(model.sum()),
+        model_ppv=wilson(int((ctc & model).sum()), int((decided & model).sum())),
+        cellsearch_events=len(events),
+        cellsearch_assigned=n_assigned,
+        cellsearch_ppv=wilson(n_assigned, len(events)),
+        cellsearch_confirmed=int((ctc & table.event_rid.notna()).sum()),
+        confirmed=int(ctc.sum()),
+        undecided=int((~decided).sum()),
+    )

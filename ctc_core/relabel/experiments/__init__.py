@@ -1,0 +1,1 @@
+"""The published experiments, simulated and real-world, on a features folder."""

@@ -1,0 +1,110 @@
+"""The report's sentences: what its figures rest on, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ctc_core.intervals import Interval, Proportion
+from ctc_core.report.content import Content, Reading, Trusted
+
+RESEARCH = "For research use only. Not for use in diagnostic procedures."
+
+
+def proportion(value: Proportion | None) -> str:
+    """A proportion with its interval."""
+    if value is None:
+        return "nothing decided yet"
+    return f"{value.estimate:.3f} ({value.k} of {value.n}; 95 % interval {value.low:.3f} to {value.high:.3f})"
+
+
+def interval(value: Interval | None, digits: int = 1) -> str:
+    """A figure with its interval."""
+    if value is None:
+        return "not known"
+    return f"{value.estimate:.{digits}f} ({value.low:.{digits}f} to {value.high:.{digits}f})"
+
+
+def percent(value: float | None) -> str:
+    """A probability, never rounded to certainty."""
+    if value is None:
+        return "not known"
+    if value > 0.99 or value < 0.01:
+        return "over 99 %" if value > 0.5 else "under 1 %"
+    return f"{100 * value:.0f} %"
+
+
+def share(part: int, whole: int) -> str:
+    """A count and its share."""
+    return f"{part:,} of {whole:,}" + (f" ({100 * part / whole:.0f} %)" if whole else "")
+
+
+def frames_read(content: Content) -> str:
+    """How much of the cartridge the count covers."""
+    subject = content.subject
+    lost = len(subject.lost_frames)
+    if not lost:
+        return f"all {subject.frames} frames"
+    are = "is" if lost == 1 else "are"
+    return f"{subject.frames - lost} of {subject.frames} frames; {lost} could not be read and {are} not counted"
+
+
+def basis(content: Content) -> Iterator[str]:
+    """What the figures rest on, and what they do not cover."""
+    yield (
+        "A cell is counted as a CTC where a reader of this desk decided so after looking at its picture. The software "
+        "proposes and sorts cells; it decides nothing. Each cell counts once, however many readers saw it."
+    )
+    yield _read(content.reading)
+    if content.subject.lost_frames:
+        yield (
+            f"{len(content.subject.lost_frames)} of {content.subject.frames} frames could not be read. CTCs on them "
+            "are not in the count, and no figure here makes up for them."
+        )
+    yield from content.counted.sentences
+    yield (
+        "CellSearch's count is the number of events that its operator assigned as CTC. It comes from the archive and "
+        "is never changed here. Its predictive value divides that count by all events shown."
+    )
+    yield from _trust(content)
+    yield (
+        "Intervals of proportions are Wilson's. They treat cells as independent, and are too narrow where they are "
+        "not. Error rates were measured on labelled test patients; how well they carry over to this patient is open."
+    )
+
+
+def _read(reading: Reading) -> str:
+    if not reading.decided:
+        return "Nothing has been decided yet: the count is 0 because nobody has read the cartridge."
+    if reading.undecided:
+        return (
+            f"{reading.undecided} of {reading.decided + reading.undecided} candidates and events have not been "
+            "decided. CTCs among them are not in the count."
+        )
+    return "All candidates and all CellSearch events were decided."
+
+
+def _trust(content: Content) -> Iterator[str]:
+    trusted = content.trusted
+    if trusted is None:
+        yield f"Nothing can be said of how reliable the classifier is on this draw. {content.why_not_trusted}"
+        return
+    if trusted.alarm:
+        yield (
+            f"{trusted.unlike} cells of this draw are unlike anything labelled, more than in an ordinary patient. "
+            "Expected errors say nothing about such cells; look at them on the map."
+        )
+    if content.stale:
+        yield f"Since the map was built: {' '.join(content.stale)}"
+
+
+def areas(trusted: Trusted) -> tuple[tuple[str, str], ...]:
+    """Where the draw's cells lie, as rows of a table."""
+    shown, all_cells = sum(trusted.candidates), sum(trusted.cells)
+    names = ("strong", "weak", "unknown")
+    return tuple(
+        (
+            f"In {name} areas",
+            f"{share(trusted.candidates[i], shown)} candidates; {share(trusted.cells[i], all_cells)} cells",
+        )
+        for i, name in enumerate(names)
+    )

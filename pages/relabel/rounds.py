@@ -1,0 +1,31 @@
+"""Relabel: every round with what it cost and changed, and how well readers agree."""
+
+import streamlit as st
+
+from ctc_core.ui.desk import open_desk
+from ctc_core.ui.messages import empty_state, explained
+from ctc_core.ui.relabel_agreement import show_agreement
+from ctc_core.ui.relabel_rounds import show_replay, show_rounds
+from ctc_core.ui.session import require_user
+
+user = require_user()
+store = open_desk().store
+
+st.title("Rounds")
+rounds, agreement = st.tabs(["Rounds", "Agreement"], key="rounds_tab", on_change="rerun")
+
+if rounds.open:
+    with rounds, explained():
+        if store.rounds():
+            show_rounds(store)
+            show_replay(store)
+        else:
+            empty_state(
+                "No round has been read yet",
+                "Start one on the Queue page. What it cost and what it changed appears here.",
+            )
+            st.page_link("pages/relabel/queue.py", label="Go to the queue", icon=":material/edit:")
+
+if agreement.open:
+    with agreement, explained():
+        show_agreement(store, user)

@@ -1,0 +1,73 @@
+"""The report page: empty, as a draft, signed, and out of date."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ctc_core.store import Store
+from ctc_core.types import Label
+from tests.mapped_store import label
+from tests.pages.conftest import OpenApp
+
+PAGE = "pages/review/report.py"
+
+
+@pytest.fixture
+def decided(unmapped_store: Path) -> Path:
+    """One CTC of R1 is confirmed."""
+    with Store.open(unmapped_store) as store:
+        label(store, "R1", 0, Label.CTC)
+    return unmapped_store
+
+
+def test_empty_store_says_what_to_do(open_app: OpenApp) -> None:
+    at = open_app(PAGE)
+    assert not at.exception
+    assert [title.value for title in at.title] == ["Report"]
+    assert at.text[0].value.endswith("Its report can be signed here once its candidates are read.")
+
+
+def test_an_unread_cartridge(open_app: OpenApp, small_store: Callable[..., Path]) -> None:
+    small_store()
+    at = open_app(PAGE)
+    assert not at.exception
+    assert at.warning[0].value == "Draft: nobody has signed a report on this cartridge yet."
+    figures = {metric.label: metric.value for metric in at.metric}
+    assert (figures["Confirmed CTCs"], figures["CellSearch's count"], figures["Undecided"]) == ("0", "5", "32")
+
+
+def test_signing(open_app: OpenApp, decided: Path) -> None:
+    at = on_r1(open_app)
+    assert {metric.label: metric.value for metric in at.metric}["Confirmed CTCs"] == "1"
+    at.text_input(key="report_name").set_value("somebody")
+    at.text_input(key="report_reason").set_value("All read.")
+    sign(at)
+    assert at.error[0].value.startswith("The name is not that of the person signed in (anna).")
+    at.text_input(key="report_name").set_value("anna")
+    at.text_input(key="report_reason").set_value("All read.")
+    sign(at)
+    assert not at.exception and not at.error
+    assert at.success[0].value.startswith("Version 1, signed ") and "by anna" in at.success[0].value
+    assert any(text.value.endswith("UTC, anna: All read.") for text in at.text)
+    files = sorted(path.name for path in (decided / "reports" / "R1").iterdir())
+    assert files == ["v1.json", "v1.pdf"]
+
+
+def on_r1(open_app: OpenApp) -> AppTest:
+    at = open_app(PAGE)
+    at.selectbox(key="cartridge").set_value("R1").run()
+    assert not at.exception
+    return at
+
+
+def sign(at: AppTest) -> None:
+    next(button for button in at.button if button.label == "Sign this report").click().run()
+
+
+def test_another_cut_off_is_another_report(open_app: OpenApp, decided: Path) -> None:
+    at = on_r1(open_app)
+    at.selectbox(key="report_cancer").set_value("Colorectal").run()
+    assert not at.exception
+    assert "P(at least 3 in 7.5 ml)" in [metric.label for metric in at.metric]
