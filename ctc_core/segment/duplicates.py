@@ -78,7 +78,7 @@ def _within_frame(cells: pd.DataFrame, shapes: _Shapes) -> NDArray[np.int64]:
     extent = float((shapes.high - shapes.low).max())
     apart = cells["frame"].to_numpy(float) * 1e6  # px: farther than any two cells of one frame
     points = np.column_stack([cells["y"], cells["x"], apart]).astype(float)
-    near = cKDTree(points).query_pairs(extent, output_type="ndarray").astype(np.int64)
+    near: NDArray[np.int64] = cKDTree(points).query_pairs(extent, output_type="ndarray").astype(np.int64)
     if not len(near):
         return near.reshape(0, 2)
     first, second = near.T

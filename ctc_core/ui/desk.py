@@ -101,7 +101,7 @@ class Desk:
         self._worker = subprocess.Popen([*command, "--parent", str(os.getpid())], stdin=subprocess.DEVNULL)
 
 
-@st.cache_resource(show_spinner="Opening the store", on_release=Desk.close)
+@st.cache_resource(show_spinner="Opening the store", on_release=Desk.close)  # type: ignore[has-type, untyped-decorator]
 def open_desk() -> Desk:
     """The desk of this server process.
 
