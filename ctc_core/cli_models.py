@@ -99,6 +99,28 @@ def encoder_train(
     show({"model": str(folder)})
 
 
+@encoder_app.command("join")
+def encoder_join(
+    name: Annotated[str, typer.Argument(help="Name or path of an encoder of `encoder train`.")],
+    out: Annotated[Path, typer.Argument(help="Model folder to write.")],
+    objects: Annotated[int, typer.Option(min=2048, help="Simulated objects, each in two photographs.")] = 12288,
+    seed: Annotated[int, typer.Option(min=0, help="Of patients and photographs; not one of the training.")] = 8,
+) -> None:
+    """Join the network's class token and descriptors written by hand into one vector; no label is used."""
+    from ctc_core.encoder.join_training import join_encoder
+
+    folder = join_encoder(
+        _encoder(name),
+        out,
+        objects=objects,
+        seed=seed,
+        threads=Session.settings.threads,
+        runtime=Session.settings.runtime,
+        progress=progress("join"),
+    )
+    show({"model": str(folder)})
+
+
 @encoder_app.command("import")
 def encoder_import(
     file: Annotated[Path, typer.Argument(help="The published ctc_dino.pt: a PyTorch state dict, names of timm 0.5.4.")],
@@ -131,7 +153,8 @@ def encoder_evaluate(
         result = evaluate_flow(encoder, flow, adapted=other, seeds=seeds, threads=threads, progress=report)
         show(result if Session.as_json else tables.flow(result))
     else:
-        result = evaluate(encoder, seeds=seeds, n_patients=patients, threads=threads, progress=report)
+        runtime = Session.settings.runtime
+        result = evaluate(encoder, seeds=seeds, n_patients=patients, threads=threads, runtime=runtime, progress=report)
         show(result if Session.as_json else tables.simulated(result))
 
 
@@ -147,10 +170,10 @@ def encoder_adapt(
     name: Annotated[str, typer.Argument(help="Name or path of the encoder to start from.")],
     flow: Annotated[Path, typer.Argument(help="Flow cells, .npz; half of the tiles are used, no labels.")],
     out: Annotated[Path, typer.Argument(help="Model folder to write.")],
-    steps: Annotated[int, typer.Option(min=0, help="Of DINO; 0: only the batch norms learn.")] = 150,
+    steps: Annotated[int, typer.Option(min=0, help="Of DINO; 0: only batch norms and join are fitted.")] = 0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """A short DINO on unlabelled tiles of another instrument."""
+    """Fit an encoder to unlabelled tiles of another instrument: a short DINO if wanted, batch norms, a new join."""
     from ctc_core.encoder.adapt import adapt
 
     threads = Session.settings.threads

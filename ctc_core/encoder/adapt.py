@@ -1,4 +1,8 @@
-"""A short DINO on unlabelled tiles of another instrument, from an encoder's weights: `adapt(encoder, tiles, out)`."""
+"""An encoder made to fit unlabelled tiles of another instrument: `adapt(encoder, tiles, out)`.
+
+The network's batch norms learn what the tiles are like, after a short DINO if wanted; then class tokens and descriptors
+are joined anew, without what a simulator knew (`Join.principal`). No label is used.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,9 @@ from numpy.typing import NDArray
 from ctc_core._torch import nn, torch
 from ctc_core.encoder import dino
 from ctc_core.encoder.checkpoint import State
-from ctc_core.encoder.embedder import Embedder, load_network
+from ctc_core.encoder.embedder import Embedder, load_network, run_network
 from ctc_core.encoder.flow import SPLIT_SEED, Scale, load_flow
+from ctc_core.encoder.join import Join, joined
 from ctc_core.encoder.network import ARCHITECTURE, recalibrate
 from ctc_core.encoder.plan import Plan
 from ctc_core.encoder.preprocess import to_input
@@ -46,7 +51,7 @@ def adapt(
     threads: int = 0,
     progress: Progress = silent,
 ) -> Path:
-    """Write the adapted encoder into `out`: weights and config.json, which names file and split. Returns `out`.
+    """Write the adapted encoder into `out`: weights with a join of their own, and config.json. Returns `out`.
 
     path: flow cells (`load_flow`); only the half of `FlowCells.split` that may be learned from is used, and no label.
     steps: of DINO, `batch` tiles each; 0: only the batch norms learn what the tiles are like.
@@ -74,7 +79,8 @@ def adapt(
     )
     backbone = _trained(plan, load_network(embedder.folder), crops, progress)
     recalibrate(backbone, (to_input(crops[i : i + 64], plan.input_px) for i in range(0, min(len(crops), 1024), 64)))
-    return _export(backbone, embedder, plan, path, out)
+    join = Join.principal(joined(run_network(backbone, crops, input_px=plan.input_px), crops))
+    return _export(backbone, join, embedder, plan, path, out)
 
 
 def _trained(plan: Plan, backbone: nn.Module, crops: NDArray[np.uint8], progress: Progress) -> nn.Module:
@@ -107,9 +113,10 @@ def _batches(crops: NDArray[np.uint8], plan: Plan) -> Iterator[NDArray[np.uint8]
             yield crops[order[i : i + plan.batch]]
 
 
-def _export(backbone: nn.Module, embedder: Embedder, plan: Plan, path: Path, out: Path) -> Path:
+def _export(backbone: nn.Module, join: Join, embedder: Embedder, plan: Plan, path: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
-    safetensors.torch.save_file(backbone.state_dict(), out / WEIGHTS)
+    added = {name: torch.from_numpy(value) for name, value in join.tensors().items()}
+    safetensors.torch.save_file(backbone.state_dict() | added, out / WEIGHTS)
     (out / WEIGHTS).chmod(0o644)  # safetensors writes it for its owner only
     config = {
         "kind": "encoder",

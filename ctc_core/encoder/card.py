@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from ctc_core.encoder import tables
+from ctc_core.encoder.data import CTC_SHARE
 from ctc_core.encoder.describe import N_DESCRIPTION
+from ctc_core.encoder.descriptors import N_DESCRIPTORS
+from ctc_core.encoder.join import N_JOINED
 from ctc_core.encoder.plan import Plan
 from ctc_core.encoder.targets import N_TARGETS
 from ctc_core.models import load_config, model_id
+from ctc_core.types import EMBEDDING_DIM
 
 CARD = """# {name}: encoder of CTC candidates
 
 `{id}`. {architecture} (timm), 2.9 million parameters. In: 48 x 48 crops, DAPI / CK / CD45, 8 bit as stretched in
-the archive, bilinear to {input_px} px, to [-1, 1]. Out: 128 numbers, the normalised class token.
+the archive, bilinear to {input_px} px, to [-1, 1]. Out: 128 numbers, {vector}.
 
 **Never tested on patient data.** Every crop of training and evaluation is simulated, and all figures below are
 *simulated* figures: they compare encoders with each other, they do not predict what this one does in a clinic.
@@ -23,7 +27,8 @@ Research use only, not a medical device.
 
 ## Training
 {crops_seen:,} distinct simulated crops, each seen once: two photographs of each of {objects_seen:,} objects (some of
-them drawn again from the same frame); {crops}. No kind and no class was told.
+them drawn again from the same frame); {crops}. No kind and no class was told,
+but the draw holds {ctc_share:.0%} CTCs, which takes the simulator's truth.
 
 {stages}
 
@@ -36,14 +41,14 @@ shows the object alone, without neighbours, background, noise and page limits: a
 descriptions. That is knowledge only a simulator has. It names no class, but it says which light is the object's own,
 and so it bears on what decides a class in this simulator.
 The paper trains DINO for 30,000 steps of 128 crops, without a description.
-
+{join}
 ## Figures (simulated)
     python -m ctc_core encoder evaluate {name} --seeds {seeds} --patients {labelled}
 
 F1 of CTC against everything else on simulated patients that were never trained on; PCA to 32 and an SVM, as in
 the product, fitted on the labels of other patients. Intervals: 95 %, Student's t over seeds, each with patients of its
 own. *random weights*: the same network untrained, batch statistics taken from the data. *classical*: intensities,
-sizes, radial profiles and correlations, standardised.
+sizes, radial profiles and correlations, standardised.{alone}
 
 ```
 {figures}
@@ -67,6 +72,20 @@ the same bytes. `--start {name}` goes on from these weights.
 `weights.safetensors` SHA-256 `{sha256}`
 """
 
+TOKEN = "the normalised class token"
+
+JOIN = """
+*Join*: the vector is a linear map of {joined} numbers, the network's class token and {descriptors} hand-written
+descriptors of the crop itself (levels, rings, areas, slopes between channels). It was fitted by ridge regression to
+{targets} components of the clean photographs' description, {whiten:.0%} whitened, on both photographs of {objects:,} of
+the objects above (seed {seed}, simulator `{simulator}`), and says {explained:.0%} of the components' variance in
+objects held back. No label goes into it. What the network and the descriptors do by themselves stands in the table.
+"""
+
+ALONE = """ *ours* is
+the joined vector; *network alone* its class token, *descriptors alone* the descriptors, standardised: the parts it is
+made of."""
+
 OPTIONS = {
     "iterations": "iterations", "input_px": "input-px", "seed": "seed", "start": "start", "warm_start": "warm-start",
     "batch": "batch", "global_px": "global-px", "local_px": "local-px", "locals": "locals",
@@ -86,7 +105,7 @@ def write_card(folder: Path, result: Mapping[str, Any]) -> Path:
 def card(folder: Path, result: Mapping[str, Any]) -> str:
     """Text of the card, Markdown."""
     config = load_config(folder)
-    stages = config["stages"]
+    stages, join = config["stages"], config.get("join")
     return CARD.format(
         name=config["name"],
         id=model_id(folder),
@@ -95,14 +114,18 @@ def card(folder: Path, result: Mapping[str, Any]) -> str:
         crops_seen=config["crops_seen"],
         objects_seen=config["objects_seen"],
         crops=config["crops"],
+        vector="class token and hand-written descriptors joined by a linear map" if join else TOKEN,
+        ctc_share=CTC_SHARE,
         stages="\n".join(_stage(number, stage) for number, stage in enumerate(stages, 1)),
+        join=JOIN.format(joined=N_JOINED, descriptors=N_DESCRIPTORS, targets=EMBEDDING_DIM, **join) if join else "",
+        alone=ALONE if join else "",
         descriptors=N_DESCRIPTION,
         targets=N_TARGETS,
         whiten=stages[-1]["training"].get("whiten", 0.0),
         seeds=result["seeds"],
         labelled=result["patients"]["labelled"],
         figures="\n".join(tables.simulated(result)),
-        commands="\n".join(commands(config["name"], stages)),
+        commands="\n".join(commands(config["name"], stages, join)),
         sha256=next(iter(config["sha256"].values())),
     )
 
@@ -124,10 +147,16 @@ def _stage(number: int, stage: Mapping[str, Any]) -> str:
     return f"{text}, {plan['batch']} objects a step, seed {plan['seed']}, simulator `{stage['simulator']}`.{short}"
 
 
-def commands(name: str, stages: Sequence[Mapping[str, Any]]) -> list[str]:
+def commands(name: str, stages: Sequence[Mapping[str, Any]], join: Mapping[str, Any] | None = None) -> list[str]:
     """The commands that train such an encoder; earlier stages go where the next one looks for them."""
-    folders = [stage["training"]["start"] for stage in stages[1:]] + [f"models/{name}"]
-    return [_command(folder, stage["training"]) for folder, stage in zip(folders, stages, strict=True)]
+    out = f"models/{name}"
+    last = f"training/{name}" if join else out
+    folders = [stage["training"]["start"] for stage in stages[1:]] + [last]
+    lines = [_command(folder, stage["training"]) for folder, stage in zip(folders, stages, strict=True)]
+    if join:
+        fit = f"--objects {join['objects']} --seed {join['seed']}"
+        lines.append(f"python -m ctc_core encoder join {last} {out} {fit}")
+    return lines
 
 
 def _command(folder: str, plan: Mapping[str, Any]) -> str:

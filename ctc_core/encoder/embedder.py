@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ctc_core.encoder.join import PREFIX, Join, read_join
 from ctc_core.encoder.sizes import check_input_px
 from ctc_core.errors import ModelError
 from ctc_core.models import load_config, model_folder, model_id
+from ctc_core.settings import Runtime
 from ctc_core.types import EMBEDDING_DIM
 
 if TYPE_CHECKING:
     from ctc_core._torch import nn
+    from ctc_core.encoder.openvino import OpenVINOEncoder
 
 
 class Embedder:
@@ -25,41 +30,68 @@ class Embedder:
         input_px: edge that crops are resized to.
     """
 
-    def __init__(self, folder: Path, *, threads: int = 0) -> None:
-        """`folder`: a model folder; `threads`: of torch, for the whole process (0: all cores)."""
+    def __init__(self, folder: Path, *, threads: int = 0, runtime: Runtime = Runtime.EXACT) -> None:
+        """`folder`: a model folder; `threads`: of the network, torch's for the whole process (0: all cores)."""
         config = load_config(folder)
         if config.get("kind") != "encoder":
             message = f"{folder}: a {config.get('kind')}, not an encoder. Choose another model in the settings."
             raise ModelError(message)
         self.id = model_id(folder)
         self.input_px = check_input_px(int(config.get("input_px", 0)))
-        self.folder, self.threads = folder, threads
+        self.folder, self.threads, self.runtime = folder, threads, runtime
         self._network: nn.Module | None = None
+        self._fast: OpenVINOEncoder | None = None
+        self._loading = threading.Lock()
 
     @classmethod
-    def load(cls, name_or_path: str, *, threads: int = 0, data_dir: Path | None = None) -> Embedder:
+    def load(
+        cls, name_or_path: str, *, threads: int = 0, data_dir: Path | None = None, runtime: Runtime = Runtime.EXACT
+    ) -> Embedder:
         """Encoder by name, shipped or of a data folder, or any by path.
 
         Raises:
             ModelError: there is none, it was changed, or it is no encoder.
         """
-        return cls(model_folder(name_or_path, data_dir), threads=threads)
+        return cls(model_folder(name_or_path, data_dir), threads=threads, runtime=runtime)
 
     def embed(self, crops: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
         """(n, 3, 48, 48) uint8 DAPI/CK/CD45, stretched -> (n, 128) float32, not normalised to unit length.
 
-        Deterministic; the batch size changes the last digits only (other order of sums).
+        Deterministic; the batch size changes the last digits only (other order of sums). May be called from several
+        threads at a time.
 
         Raises:
             ModelError: not such crops, or weights that do not fit the network.
         """
-        if self._network is None:
-            self._network = load_network(self.folder)
+        tokens = self.class_tokens(crops, batch)
+        return tokens if self.join is None else self.join(tokens, crops)
+
+    def class_tokens(self, crops: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
+        """As `embed`, what the network alone says; the same where the encoder has no join."""
+        if self.runtime is Runtime.OPENVINO:
+            return self._openvino.embed(crops)
+        with self._loading:
+            if self._network is None:
+                self._network = load_network(self.folder)
         return run_network(self._network, crops, input_px=self.input_px, batch=batch, threads=self.threads)
+
+    @cached_property
+    def join(self) -> Join | None:
+        """What makes vectors of class tokens and descriptors; None: class tokens are the vectors."""
+        return read_join(self.folder)
+
+    @property
+    def _openvino(self) -> OpenVINOEncoder:
+        with self._loading:
+            if self._fast is None:
+                from ctc_core.encoder.openvino import OpenVINOEncoder
+
+                self._fast = OpenVINOEncoder(self.folder, self.input_px, threads=self.threads)
+            return self._fast
 
 
 def load_network(folder: Path) -> nn.Module:
-    """The folder's network with its weights, in eval mode. Verifies the hash.
+    """The folder's network with its weights, in eval mode, without its join. Verifies the hash.
 
     Raises:
         ModelError: changed, or not weights of this network.
@@ -72,7 +104,8 @@ def load_network(folder: Path) -> nn.Module:
     network = build_network()
     try:
         (name,) = config["sha256"]
-        network.load_state_dict(safetensors.torch.load_file(folder / name))
+        weights = safetensors.torch.load_file(folder / name)
+        network.load_state_dict({name: value for name, value in weights.items() if not name.startswith(PREFIX)})
     except (RuntimeError, ValueError, safetensors.SafetensorError) as error:
         message = f"{folder}: not weights of {config.get('architecture')} ({error}). Restore the model folder."
         raise ModelError(message) from error
@@ -84,7 +117,8 @@ def run_network(
 ) -> NDArray[np.float32]:
     """As `Embedder.embed`, with any network."""
     from ctc_core._torch import torch
-    from ctc_core.encoder.preprocess import check_crops, to_input
+    from ctc_core.encoder.crops import check_crops
+    from ctc_core.encoder.preprocess import to_input
 
     check_crops(crops)
     if threads:

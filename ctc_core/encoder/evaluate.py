@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from ctc_core.encoder import data
 from ctc_core.encoder.classical import classical_features
+from ctc_core.encoder.descriptors import descriptors
 from ctc_core.encoder.embedder import Embedder, run_network
 from ctc_core.encoder.scores import decide, differences, draw, f1, f1_at, interval, means, standardised
+from ctc_core.settings import Runtime
 from ctc_core.simulate.scene import render_items
 from ctc_core.types import Progress, silent
 
@@ -63,6 +65,7 @@ def evaluate(
     n_patients: int = 10,
     labels: Sequence[int] = LABELS,
     threads: int = 0,
+    runtime: Runtime = Runtime.EXACT,
     validation: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -75,7 +78,7 @@ def evaluate(
     Raises:
         ModelError: no such encoder.
     """
-    embedder = Embedder.load(name_or_path, threads=threads)
+    embedder = Embedder.load(name_or_path, threads=threads, runtime=runtime)
     population = data.VALIDATION_PATIENTS if validation else data.EVALUATION_PATIENTS
     runs, shares = [], []
     for seed in range(seeds):
@@ -120,9 +123,21 @@ def _vectors(embedder: Embedder, pool: data.Labelled, test: data.Labelled, seed:
     untrained = random_weights(seed, pool.crops, embedder.input_px)
     classical = classical_features(pool.crops), classical_features(test.crops)
     return {
-        "ours": (embedder.embed(pool.crops), embedder.embed(test.crops)),
+        **_ours(embedder, pool.crops, test.crops),
         "random weights": (untrained(pool.crops), untrained(test.crops)),
         "classical": standardised(*classical),  # in different units; vectors are used as the method does, unscaled
+    }
+
+
+def _ours(embedder: Embedder, pool: NDArray[np.uint8], test: NDArray[np.uint8]) -> dict[str, Vectors]:
+    """The encoder's vectors; where it joins class tokens and descriptors, those by themselves as well."""
+    tokens = embedder.class_tokens(pool), embedder.class_tokens(test)
+    if embedder.join is None:
+        return {"ours": tokens}
+    return {
+        "ours": (embedder.join(tokens[0], pool), embedder.join(tokens[1], test)),
+        "network alone": tokens,
+        "descriptors alone": standardised(descriptors(pool), descriptors(test)),
     }
 
 

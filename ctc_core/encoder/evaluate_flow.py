@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctc_core.encoder.classical import classical_features
+from ctc_core.encoder.descriptors import descriptors
 from ctc_core.encoder.embedder import Embedder
 from ctc_core.encoder.evaluate import random_weights
 from ctc_core.encoder.flow import SPLIT_SEED, FlowCells, Scale, load_flow, parts
@@ -104,6 +105,9 @@ def _features(
     for done, (name, embedder) in enumerate(embedders.items()):
         found[name] = embedder.embed(crops)
         progress(done + 1, len(embedders), f"vectors: {name}")
+    if any(embedder.join for embedder in embedders.values()):  # the part that is no network
+        described = descriptors(crops)
+        found["descriptors alone"] = standardised(described[pool], described)[1]
     classical = classical_features(scale.pixels(cells.tiles))
     return found | {"classical": standardised(classical[pool], classical)[1]}, crops
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctc_core._torch import torch
-from ctc_core.errors import ModelError
+from ctc_core.encoder.crops import check_crops
 from ctc_core.types import CROP_PX
 
 
@@ -26,13 +26,6 @@ def to_input(crops: NDArray[np.uint8], input_px: int) -> torch.Tensor:
             pixels, size=(input_px, input_px), mode="bilinear", align_corners=False
         )
     return to_range(pixels)
-
-
-def check_crops(crops: NDArray[np.uint8]) -> None:
-    """Nothing, or ModelError: not (n, 3, 48, 48) uint8."""
-    if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (3, CROP_PX, CROP_PX):
-        message = f"crops are {crops.dtype} {crops.shape}, not uint8 (n, 3, 48, 48). Cut them with segment.crop."
-        raise ModelError(message)
 
 
 def to_unit(crops: NDArray[np.uint8]) -> torch.Tensor:

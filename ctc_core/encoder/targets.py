@@ -33,21 +33,21 @@ class Targets:
     mean: torch.Tensor
     """(d,)."""
     axes: torch.Tensor
-    """(d, `N_TARGETS`): standardises, turns, whitens by `power` and scales to a mean variance of 1."""
+    """(d, `components`): standardises, turns, whitens by `power` and scales to a mean variance of 1."""
 
     @classmethod
-    def fit(cls, clean: NDArray[np.uint8], power: float) -> Targets:
+    def fit(cls, clean: NDArray[np.uint8], power: float, components: int = N_TARGETS) -> Targets:
         """From (n, 3, 48, 48) uint8 clean photographs. power: 0, no whitening, to 1."""
         described = description(clean).astype(np.float64)
         mean, sd = described.mean(0), described.std(0) + 1e-2
         turn, variance = principal((described - mean) / sd)
         weight = np.maximum(variance, variance[0] * LEAST_SHARE) ** (-power / 2)
-        axes = (turn * weight)[:, :N_TARGETS]
-        axes /= sd[:, None] * np.sqrt((variance * weight**2)[:N_TARGETS].mean())
+        axes = (turn * weight)[:, :components]
+        axes /= sd[:, None] * np.sqrt((variance * weight**2)[:components].mean())
         return cls(torch.from_numpy(mean).float(), torch.from_numpy(axes).float())
 
     def of(self, clean: NDArray[np.uint8]) -> torch.Tensor:
-        """(n, 3, 48, 48) uint8 -> (n, `N_TARGETS`)."""
+        """(n, 3, 48, 48) uint8 -> (n, `components`)."""
         return (torch.from_numpy(description(clean)) - self.mean) @ self.axes
 
 

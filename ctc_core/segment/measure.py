@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ctc_core.cartridge import restore
+from ctc_core.cartridge.grey import restore_page
 from ctc_core.segment.outlines import Outlines
 from ctc_core.types import CROP_CHANNELS, PIXEL_UM, Channel, Frame
 
@@ -108,14 +108,28 @@ def at_border(polygons: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[
 
 
 def _grey_values(frame: Frame, channel: Channel, regions: Regions) -> dict[str, NDArray[np.float64]]:
+    """Restored grey values of the polygons only, and each grey level of the page once: nothing for every pixel."""
     if channel not in frame.channels:
         return {f"{channel}_{statistic}": np.full(len(regions.starts), np.nan) for statistic in STATISTICS}
-    grey = restore(frame, channel)
-    values = grey[regions.rows, regions.cols].astype(np.float64)
+    index = frame.channels.index(channel)
+    stored = frame.stretched[index]
+    counts = np.bincount(stored.ravel())
+    present = np.flatnonzero(counts)
+    grey = np.zeros(len(counts), np.float32)
+    grey[present] = restore_page(present.astype(stored.dtype), frame.limits[index])
+    values = grey[stored[regions.rows, regions.cols]].astype(np.float64)
     means = regions.means(values)
     spread = np.sqrt(regions.means((values - np.repeat(means, regions.areas)) ** 2))
-    outside = np.ones(grey.shape, bool)
-    outside[regions.rows, regions.cols] = False
-    background = float(np.median(grey[outside])) if outside.any() else np.nan
+    covered = stored.ravel()[np.unique(regions.rows * stored.shape[1] + regions.cols)]
+    background = _median(grey, counts - np.bincount(covered, minlength=len(counts)))
     found = (means, np.maximum.reduceat(values, regions.starts), spread, np.full(len(means), background))
     return {f"{channel}_{statistic}": column for statistic, column in zip(STATISTICS, found, strict=True)}
+
+
+def _median(values: NDArray[np.float32], counts: NDArray[np.int64]) -> float:
+    """Median of ascending `values` that occur `counts` times; NaN of none."""
+    below = np.cumsum(counts)
+    if below[-1] == 0:
+        return float("nan")
+    middle = [(below[-1] - 1) // 2, below[-1] // 2]
+    return float(values[np.searchsorted(below, middle, side="right")].mean())

@@ -1,5 +1,5 @@
-"""StarDist, wrapped once: nothing else in this package imports `stardist` or `tensorflow`, and both only when a network
-is needed.
+"""StarDist, wrapped once: only this module imports `stardist.models` and `tensorflow`, and only when a network is
+needed that the exact runtime (Keras) computes. The other runtime is in `segment.openvino`.
 
 StarDist 2D (Schmidt et al., MICCAI 2018, https://arxiv.org/abs/1806.03535) predicts for every second pixel an object
 probability and 32 distances to the outline; non-maximum suppression leaves one polygon per cell.
@@ -8,10 +8,11 @@ probability and 32 distances to the outline; non-maximum suppression leaves one 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from ctc_core.errors import ModelError
 from ctc_core.segment.folders import locate
 from ctc_core.segment.outlines import Outlines, empty_outlines, tidy
+from ctc_core.settings import Runtime
 
 PERCENTILES = (3.0, 99.8)
 """Grey values that become 0 and 1 (paper, Methods; csbdeep `normalize`)."""
@@ -29,20 +31,28 @@ PERCENTILES = (3.0, 99.8)
 class Segmenter:
     """Finds the outlines of CK-positive objects. Owns one network; made by `Segmenter.load`."""
 
-    def __init__(self, network: Any, identity: str) -> None:
+    def __init__(self, network: Any, identity: str, find: Callable[[NDArray[np.float32]], Outlines] | None = None):
+        """`find`: outlines on a normalised page; None: `network` is a `StarDist2D` of Keras."""
         self._network = network
+        self._find = find or functools.partial(predict, network)
         self.id = identity
 
     @classmethod
-    def load(cls, name_or_path: str, *, threads: int = 0) -> Segmenter:
-        """Load a model folder of ours (`ctc-ck-v2`), the published one (`2D_versatile_fluo`), or either by path.
+    def load(cls, name_or_path: str, *, threads: int = 0, runtime: Runtime = Runtime.EXACT) -> Segmenter:
+        """Load a model folder of ours, the published one (`2D_versatile_fluo`), or either by path.
 
-        `threads`: of TensorFlow, 0 = all cores; fixed for the process by whatever network is loaded first.
+        `threads`: of the network, 0 = all cores; those of TensorFlow (`exact`) are fixed for the process by whatever
+        network is loaded first.
 
         Raises:
             ModelError: no such folder, a changed file, or weights that do not fit the network.
         """
         source = locate(name_or_path)
+        if runtime == Runtime.OPENVINO:
+            from ctc_core.segment.openvino import OpenVINOStarDist
+
+            fast = OpenVINOStarDist(source, threads=threads)
+            return cls(fast, source.id, fast)
         network = build_network(source.parameters, threads=threads)
         load_weights(network, source.weights)
         set_thresholds(network, **source.thresholds)
@@ -55,7 +65,7 @@ class Segmenter:
         normalised = normalise(ck)
         if not normalised.any():
             return empty_outlines()
-        return predict(self._network, normalised)
+        return self._find(normalised)
 
 
 def normalise(image: NDArray[Any]) -> NDArray[np.float32]:
@@ -65,14 +75,31 @@ def normalise(image: NDArray[Any]) -> NDArray[np.float32]:
     nearly empty page both percentiles fall on one grey level, where csbdeep divides by 1e-20: the page's maximum
     becomes 1 instead.
     """
+    if image.dtype in (np.uint8, np.uint16):  # each grey level once, not each pixel
+        counts = np.bincount(image.ravel(), minlength=np.iinfo(image.dtype).max + 1)
+        levels = np.arange(len(counts), dtype=np.float32)
+        shades = _scaled(levels, *_percentiles(counts), float(np.flatnonzero(counts)[-1]))
+        found: NDArray[np.float32] = shades[image]
+        return found
     pixels = np.asarray(image, np.float32)
     low, high = np.percentile(pixels, PERCENTILES)
+    return _scaled(pixels, low, high, pixels.max())
+
+
+def _scaled(values: NDArray[np.float32], low: float, high: float, top: float) -> NDArray[np.float32]:
+    high = high if high > low else top
     if high <= low:
-        high = pixels.max()
-    if high <= low:
-        return np.zeros_like(pixels)
-    scaled: NDArray[np.float32] = ((pixels - low) / (high - low)).astype(np.float32)
-    return scaled
+        return np.zeros_like(values)
+    return ((values - low) / (high - low)).astype(np.float32)
+
+
+def _percentiles(counts: NDArray[np.int64]) -> tuple[float, float]:
+    """`np.percentile(pixels, PERCENTILES)` of pixels given by the number of pixels at each grey level."""
+    below = np.cumsum(counts)
+    place = np.array(PERCENTILES) / 100 * (below[-1] - 1)
+    lower, upper = (np.searchsorted(below, ends, side="right") for ends in (np.floor(place), np.ceil(place)))
+    low, high = (lower + (place % 1) * (upper - lower)).tolist()
+    return low, high
 
 
 # --- the network -----------------------------------------------------------------------------------------------------

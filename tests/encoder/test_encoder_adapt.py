@@ -7,7 +7,8 @@ import safetensors.torch
 from ctc_core.encoder.adapt import adapt
 from ctc_core.encoder.embedder import Embedder
 from ctc_core.encoder.evaluate_flow import METRICS, evaluate_flow
-from ctc_core.encoder.flow import load_flow
+from ctc_core.encoder.flow import Scale, load_flow
+from ctc_core.encoder.join import Join, joined
 from ctc_core.encoder.network import build_network
 from ctc_core.encoder.tables import flow as flow_table
 from ctc_core.errors import ModelError, SettingsError
@@ -68,11 +69,21 @@ def test_tested_tiles_and_phases_are_not_looked_at(adapted, encoder, flow, tmp_p
         assert (again[name] == tensor).all(), name
 
 
-def test_without_steps_only_batch_norms_change(encoder, flow, tmp_path):
+def test_without_steps_only_batch_norms_change_beside_the_join(encoder, flow, tmp_path):
     after = weights(adapt(encoder, flow, tmp_path / "out", steps=0, threads=1))
     before = build_network(seed=1).state_dict()
     changed = {name.rsplit(".", 1)[1] for name in before if (before[name] != after[name]).any()}
     assert changed == {"running_mean", "running_var", "num_batches_tracked"}
+    assert set(after) - set(before) == {"join.weight", "join.bias"}
+
+
+def test_the_join_is_that_of_the_tiles_that_may_be_learned_from(adapted, flow):
+    cells, embedder = load_flow(flow), Embedder.load(str(adapted))
+    pool, _ = cells.split()
+    crops = Scale.fit(cells.tiles[pool]).crops(cells.tiles[pool])
+    expected = Join.principal(joined(embedder.class_tokens(crops), crops))
+    np.testing.assert_allclose(np.abs(embedder.join.weight[:20]), np.abs(expected.weight[:20]), rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose(embedder.embed(crops).mean(0), 0, atol=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +102,7 @@ def test_real_cells_by_method_and_labels(result, encoder, adapted):
         "cells": {"labelled": 80, "tested": 80},
         "mitotic": {"labelled": 12, "tested": 12},
     }
-    methods = ["ours", "ours, adapted", "classical", "random weights"]
+    methods = ["ours", "ours, adapted", "descriptors alone", "classical", "random weights"]
     for metric in METRICS:
         assert [(m, list(scores)) for m, scores in figures[metric]["score"].items()] == [
             (m, ["20", "40"]) for m in methods

@@ -1,3 +1,4 @@
+import json
 from dataclasses import asdict
 
 import pytest
@@ -65,7 +66,9 @@ def test_card_holds_figures_with_n_and_interval_data_command_and_hash(folder):
     assert "  0.500 (0.410 to 0.590)  0.900 (0.810 to 0.990)" in text
     assert "2638 cells of 10 patients give labels, 57% CTCs" in text
     assert "Never tested on patient data" in text
-    assert "No kind and no class was told" in text
+    assert "No kind and no class was told,\nbut the draw holds 40 % CTCs" in text.replace("40%", "40 %")
+    assert "Out: 128 numbers, the normalised class token." in text
+    assert "Join" not in text
     assert "python -m ctc_core encoder evaluate tiny --seeds 5 --patients 10" in text
     assert sha256(folder / "weights.safetensors") in text
 
@@ -94,4 +97,23 @@ def test_commands_train_it_again():
             "python -m ctc_core encoder train models/tiny --iterations 500 --seed 3 --start training/first --batch 32 "
             "--learning-rate 0.0003 --describe 2"
         ),
+    ]
+
+
+def test_a_join_is_told_and_its_command(folder):
+    join = {"objects": 2048, "seed": 8, "ridge": 0.01, "whiten": 0.5, "explained": 0.47, "simulator": "abcdef012345"}
+    config = json.loads((folder / "config.json").read_text()) | {"join": join}
+    write_config(folder, config, ["weights.safetensors"])
+    text = " ".join(write_card(folder, RESULT).read_text().split())
+    assert "Out: 128 numbers, class token and hand-written descriptors joined by a linear map." in text
+    assert "a linear map of 266 numbers, the network's class token and 138 hand-written descriptors" in text
+    assert "to 128 components of the clean photographs' description, 50% whitened, on both photographs of 2,048" in text
+    assert "(seed 8, simulator `abcdef012345`), and says 47% of the components' variance in objects held back" in text
+    assert "*descriptors alone* the descriptors, standardised" in text
+    assert commands("tiny", config["stages"], join)[1:] == [
+        (
+            "python -m ctc_core encoder train training/tiny --iterations 500 --seed 3 --start training/first "
+            "--batch 32 --learning-rate 0.0003 --describe 2"
+        ),
+        "python -m ctc_core encoder join training/tiny models/tiny --objects 2048 --seed 8",
     ]

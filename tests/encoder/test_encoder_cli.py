@@ -6,7 +6,7 @@ import pytest
 
 from ctc_core.cli import main
 from ctc_core.models import SHIPPED
-from ctc_core.settings import Settings
+from ctc_core.settings import Runtime, Settings
 
 ENCODER = str(SHIPPED / Settings().encoder)
 
@@ -42,7 +42,7 @@ def test_evaluate_on_simulated_patients(asked, capsys):
     assert run("evaluate", "--seeds", "2", "--patients", "3", "--json") == 0
     printed = capsys.readouterr()
     assert (json.loads(printed.out), printed.err) == ({"kind": "simulated"}, "evaluate: 1/2 half\n")
-    assert asked == [(ENCODER, {"seeds": 2, "n_patients": 3, "threads": 0})]
+    assert asked == [(ENCODER, {"seeds": 2, "n_patients": 3, "threads": 0, "runtime": Runtime.OPENVINO})]
 
 
 def test_evaluate_on_flow_cells_prints_a_table(asked, capsys, tmp_path):

@@ -1,6 +1,7 @@
 import numpy as np
 
-from ctc_core.encoder.describe import N_DESCRIPTION, N_DESCRIPTORS, description, descriptors
+from ctc_core.encoder.describe import N_DESCRIPTION, description
+from ctc_core.encoder.descriptors import N_DESCRIPTORS, descriptors
 from ctc_core.encoder.measures import measures
 
 

@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from ctc_core.encoder import data, evaluate, scores, tables
+from ctc_core.encoder.descriptors import descriptors
 from ctc_core.encoder.evaluate import Mix, Run, judge, labelled_cells, summarise
 
 
@@ -113,14 +114,14 @@ def result():
         return cells(seed, 40)
 
     class Flat:
-        id, input_px = "flat-0", 24
+        id, input_px, join = "flat-0", 24, None
 
-        def embed(self, crops):
+        def class_tokens(self, crops):
             return crops.reshape(len(crops), -1)[:, ::54].astype(np.float32)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate, "labelled_cells", labelled)
-        patch.setattr(evaluate.Embedder, "load", lambda _name, threads: Flat())
+        patch.setattr(evaluate.Embedder, "load", lambda _name, threads, runtime: Flat())
         result = evaluate.evaluate("flat", seeds=2, n_patients=3, labels=(20,))
     everyone = [number for patients, _ in asked for number in patients]
     assert len(set(everyone)) == len(everyone) == 12
@@ -164,3 +165,20 @@ def test_the_table_shows_it_all(result):
     assert ours.endswith("1.000 (1.000 to 1.000)")
     assert sum(line.startswith("point ") for line in lines) == 2
     assert sum(line.startswith("leukocyte ") for line in lines) == 1  # one class: no F1
+
+
+def test_an_encoder_with_a_join_shows_its_parts_beside_it():
+    crops = np.random.default_rng(0).integers(0, 256, (6, 3, 48, 48), dtype=np.uint8)
+    joined = SimpleNamespace(
+        class_tokens=lambda crops: crops[:, 0, 0, :4].astype(np.float32), join=lambda tokens, crops: tokens * len(crops)
+    )
+    found = evaluate._ours(joined, crops[:4], crops[4:])
+    assert list(found) == ["ours", "network alone", "descriptors alone"]
+    tokens = crops[:, 0, 0, :4]
+    for part, expected in zip(found["network alone"], (tokens[:4], tokens[4:]), strict=True):
+        np.testing.assert_array_equal(part, expected)
+    for part, expected in zip(found["ours"], (tokens[:4] * 4.0, tokens[4:] * 2.0), strict=True):
+        np.testing.assert_array_equal(part, expected)
+    x, x_test = scores.standardised(descriptors(crops[:4]), descriptors(crops[4:]))
+    np.testing.assert_array_equal(found["descriptors alone"][0], x)
+    np.testing.assert_array_equal(found["descriptors alone"][1], x_test)

@@ -1,0 +1,68 @@
+"""The encoder in OpenVINO: the same weights, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctc_core._openvino import Network, threads_or_cores
+from ctc_core.encoder.crops import check_crops
+from ctc_core.encoder.graph import xcit
+from ctc_core.errors import ModelError
+from ctc_core.models import load_config
+from ctc_core.types import EMBEDDING_DIM
+
+BATCH = 16
+"""Crops computed together: more leave the processor's cache."""
+
+
+class OpenVINOEncoder:
+    """One network, compiled for one size of input. May be called from several threads at a time."""
+
+    def __init__(self, folder: Path, input_px: int, *, threads: int = 0) -> None:
+        """`threads`: batches computed at a time, one thread each; 0: all cores. Verifies the hash.
+
+        Raises:
+            ModelError: changed, or not weights of this network.
+        """
+        self._lanes = threads_or_cores(threads)
+        try:
+            graph = xcit(_weights(folder), input_px)
+        except (KeyError, IndexError, ValueError, RuntimeError) as error:
+            reason = f"{type(error).__name__} {str(error).splitlines()[0]}"
+            message = f"{folder}: not weights of this network ({reason}). Restore the model folder."
+            raise ModelError(message) from error
+        self._network = Network(graph, threads=self._lanes)
+
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """As `Embedder.embed`."""
+        check_crops(crops)
+        vectors = np.empty((len(crops), EMBEDDING_DIM), np.float32)
+
+        def one(start: int) -> None:
+            def keep(outputs: Sequence[NDArray[np.float32]]) -> None:
+                vectors[start : start + BATCH] = outputs[0]
+
+            self._network(np.ascontiguousarray(crops[start : start + BATCH]), keep)
+
+        with ThreadPoolExecutor(self._lanes) as lanes:
+            list(lanes.map(one, range(0, len(crops), BATCH)))
+        return vectors
+
+
+def _weights(folder: Path) -> dict[str, NDArray[np.float32]]:
+    import safetensors
+    from safetensors.numpy import load_file
+
+    config = load_config(folder)
+    try:
+        (name,) = config["sha256"]
+        weights: dict[str, NDArray[np.float32]] = load_file(folder / name)
+    except (ValueError, OSError, safetensors.SafetensorError) as error:
+        message = f"{folder}: not weights of {config.get('architecture')} ({error}). Restore the model folder."
+        raise ModelError(message) from error
+    return weights
