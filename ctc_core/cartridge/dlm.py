@@ -17,7 +17,15 @@ from ctc_core.cartridge.tables import XP_NAMES
 from ctc_core.errors import CartridgeError
 from ctc_core.types import Box, Event
 
-MAX_BYTES = 32 * 2**20
+MAX_BYTES, MAX_LINES = 8 * 2**20, 100_000
+"""Limits of one table; a cartridge has some thousand events of about 100 bytes."""
+
+CELLS = "cells.dlm"
+"""Table of the events."""
+
+MAX_CANDIDATES = 64
+"""Different non-ASCII characters of a first line that are tried as the separator."""
+
 CELL_FIELDS = 13
 CELL_STAMP, CELL_BOX, CELL_SELECTED = 2, (3, 4, 5, 6), 11
 PIC_STAMP, PIC_FRAME = 1, 4
@@ -41,7 +49,7 @@ def read_channels(folder: Path) -> tuple[str, ...]:
 def read_events(folder: Path, grid: Grid) -> EventList:
     """Events of cells.dlm (id = line number), their frames from pic.dlm through the time stamp."""
     frames = {_text(row, PIC_STAMP): _text(row, PIC_FRAME) for row in read_table(folder / "pic.dlm")}
-    rows = enumerate(read_table(folder / "cells.dlm"), start=1)
+    rows = enumerate(read_table(folder / CELLS), start=1)
     return collect(((str(line), partial(_event, str(line), row, frames, grid)) for line, row in rows), "selected")
 
 
@@ -51,6 +59,8 @@ def read_table(path: Path) -> list[Row]:
         with open_regular(path, cap=MAX_BYTES) as file:
             text = _decoded(file.read())
         lines = [line for line in text.replace("\r\n", "\n").split("\n") if line]
+        if len(lines) > MAX_LINES:
+            raise Unfit(f"it has more than {MAX_LINES:,} lines")
         separator = delimiter(lines) if lines else None
     except Unfit as problem:
         raise CartridgeError(path, str(problem), _COPY) from problem
@@ -59,8 +69,9 @@ def read_table(path: Path) -> list[Row]:
 
 def delimiter(lines: list[str]) -> str:
     """The non-ASCII character that occurs equally often, and at least once, in every line. Raises `Unfit`."""
-    counts = [Counter(char for char in line if ord(char) >= 0x80) for line in lines]
-    constant = {char: n for char, n in counts[0].items() if all(count[char] == n for count in counts)}
+    first = Counter(char for char in lines[0] if ord(char) >= 0x80)
+    candidates = [char for char, _ in first.most_common(MAX_CANDIDATES)]
+    constant = {char: first[char] for char in candidates if all(line.count(char) == first[char] for line in lines)}
     most = [char for char, n in constant.items() if n == max(constant.values())]
     if len(most) != 1:
         raise Unfit("no single non-ASCII character separates the fields of every line")

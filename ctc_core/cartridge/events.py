@@ -21,6 +21,9 @@ from ctc_core.types import Box, Event
 ORIGIN_TOLERANCE = 1.0
 """Pixels an event's centre may lie beyond its frame: whether archives count from 0 or 1 is not documented."""
 
+MAX_EVENTS = 50_000
+"""CellSearch shows some hundred to some thousand events (paper: 93 to 1,197)."""
+
 CTC_NUMSELECTED = (1, 2, 3)
 """Values of `numselected` that mean the operator selected the event (ACCEPT, before `assigned` was used)."""
 
@@ -67,7 +70,9 @@ def parse_location(text: str) -> Box:
 
 
 def events_from_xml(records: Sequence[Record], grid: Grid) -> EventList:
-    """Event records of the XML -> events with boxes in frame pixels."""
+    """Event records of the XML -> events with boxes in frame pixels. Raises `Unfit` for more than `MAX_EVENTS`."""
+    if len(records) > MAX_EVENTS:
+        raise Unfit(f"it lists {len(records):,} events, more than {MAX_EVENTS:,}")
     rule = "assigned" if any("assigned" in r for r in records) or not records else "numselected"
     candidates = [(_item(i, r), partial(_event, r, rule, grid)) for i, r in enumerate(records, start=1)]
     return collect(candidates, rule, notes=_record_notes(records, rule))

@@ -45,6 +45,8 @@ class Cartridge:
     events: tuple[Event, ...]
     """CellSearch's events, boxes in frame pixels."""
     quarantined_events: tuple[Quarantined, ...]
+    events_file: str
+    """Name of the file that lists the events."""
     assigned_rule: str
     """Where `Event.assigned` comes from: `assigned`, `numselected` or (CellTracksXp) `selected`."""
     notes: tuple[str, ...]
@@ -124,7 +126,7 @@ def _open(found: Found) -> Cartridge:
     bottom_up = contents is None and rows * cols == XP_BOTTOM_UP
     grid = Grid(rows, cols, pages[0].width, pages[0].height, bottom_up=bottom_up)
     roles = _roles(found, names, len(pages))
-    events = events_from_xml(contents.events, grid) if contents else dlm.read_events(found.sample, grid)
+    events = _events(found, contents, grid)
     return Cartridge(
         id=found.id,
         path=found.sample,
@@ -134,9 +136,19 @@ def _open(found: Found) -> Cartridge:
         channels=roles.channels,
         events=events.events,
         quarantined_events=events.quarantined,
+        events_file=found.xml.name if found.xml else dlm.CELLS,
         assigned_rule=events.rule,
         notes=(*roles.notes, *_page_notes(pages), *_event_notes(events)),
     )
+
+
+def _events(found: Found, contents: Contents | None, grid: Grid) -> EventList:
+    if contents is None:
+        return dlm.read_events(found.sample, grid)
+    try:
+        return events_from_xml(contents.events, grid)
+    except Unfit as problem:
+        raise CartridgeError(found.xml or found.sample, str(problem), _COPY) from problem
 
 
 def _filter_names(contents: Contents) -> tuple[str, ...]:

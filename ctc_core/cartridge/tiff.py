@@ -23,7 +23,7 @@ from PIL import Image
 from ctc_core.cartridge.files import Unfit, file_size, open_regular
 from ctc_core.errors import FrameError
 
-MAX_BYTES, MAX_PAGES, MAX_TAGS, MAX_EDGE, MAX_PIXELS = 128 * 2**20, 8, 256, 16_384, 2**24
+MAX_BYTES, MAX_PAGES, MAX_TAGS, MAX_EDGE, MAX_PIXELS = 128 * 2**20, 8, 256, 4096, 2**22
 """Limits of one frame's file; a CellTracks frame has 4 to 6 pages of 1384 x 1036 and 6 to 18 MB."""
 
 TAG_LOW, TAG_HIGH = 755, 756

@@ -8,6 +8,8 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -24,7 +26,14 @@ MAX_DIRECTORY = 8 * 2**20
 SUFFIXES = (".tif", ".tiff", ".xml", ".dlm")
 """What is unpacked; other members are left in the zip."""
 
+RESERVE = 256 * 2**20
+"""Bytes of the disk that no archive may take: the journal needs them."""
+
 _NESTED = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, NotImplementedError)
+"""What zipfile raises for bytes that are no zip: the last two for a name's encoding and for a version to come."""
+
+_CLASHES = (FileExistsError, NotADirectoryError)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _CHUNK = 2**20
 _ZIP_AGAIN = "Zip the sample folder again, with nothing else in it"
@@ -39,16 +48,34 @@ def unpack(path: Path, unpack_to: Path | None = None) -> Path:
     if unpack_to:
         unpack_to.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="cartridge-", dir=unpack_to))
-    folder = scratch / path.stem
     try:
-        folder.mkdir()
-        with open_regular(path, cap=MAX_ZIP_BYTES) as file:
-            _extract(file, folder)
-    except (Unfit, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        with _explained(path):
+            folder = scratch / path.stem
+            folder.mkdir()
+            with open_regular(path, cap=MAX_ZIP_BYTES) as file:
+                _extract(file, folder)
+    except BaseException:
         shutil.rmtree(scratch)
-        reason = f"it cannot be unpacked ({error})" if isinstance(error, OSError) else str(error)
-        raise CartridgeError(path, reason or "it is damaged", _ZIP_AGAIN) from error
+        raise
     return folder
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What each layer raises for a zip that cannot be used, as a refusal that says what to do."""
+    try:
+        yield
+    except Unfit as problem:
+        raise CartridgeError(path, str(problem), _ZIP_AGAIN) from problem
+    except _DAMAGED as error:
+        raise CartridgeError(path, f"it is damaged ({error or 'it ends too early'})", _ZIP_AGAIN) from error
+    except _CLASHES as error:
+        raise CartridgeError(path, "it holds a file and a folder of the same name", _ZIP_AGAIN) from error
+    except OSError as error:
+        reason = f"it cannot be unpacked ({error.strerror or type(error).__name__})"
+        raise CartridgeError(
+            path, reason, "See that there is room on the disk and that you may read the file"
+        ) from error
 
 
 def _extract(file: BinaryIO, folder: Path) -> None:
@@ -58,10 +85,10 @@ def _extract(file: BinaryIO, folder: Path) -> None:
         _check(members)
         allowed = max(RATIO_FROM, file.seek(0, 2) * MAX_RATIO)
         left = min(MAX_TOTAL, allowed)
+        _check_room(sum(member.file_size for member in members if _is_wanted(member)), folder)
         for member in members:
-            name = PurePosixPath(member.filename)
-            if name.suffix.lower() in SUFFIXES and not _is_junk(name):
-                left -= _copy(archive, member, folder.joinpath(*name.parts), left)
+            if _is_wanted(member):
+                left -= _copy(archive, member, folder.joinpath(*PurePosixPath(member.filename).parts), left)
 
 
 def _check_directory(file: BinaryIO) -> None:
@@ -72,6 +99,8 @@ def _check_directory(file: BinaryIO) -> None:
     start = tail.rfind(b"PK\x05\x06")
     if start < 0 or len(tail) - start < 22:
         raise Unfit("it is not a zip file, or its end is missing")
+    if tail[max(start - 20, 0) : start].startswith(b"PK\x06\x07"):
+        raise Unfit("it is in the form for more than 4 GB (zip64), which no cartridge needs")
     (size,) = struct.unpack_from("<I", tail, start + 12)
     if size > MAX_DIRECTORY:
         raise Unfit("its table of contents is larger than that of any cartridge")
@@ -99,8 +128,15 @@ def _check_member(member: zipfile.ZipInfo, name: PurePosixPath) -> None:
         raise Unfit("it is encrypted or packed in an unusual way")
 
 
-def _is_junk(name: PurePosixPath) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in name.parts)
+def _is_wanted(member: zipfile.ZipInfo) -> bool:
+    name = PurePosixPath(member.filename)
+    return name.suffix.lower() in SUFFIXES and not any(part.startswith((".", "__MACOSX")) for part in name.parts)
+
+
+def _check_room(size: int, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free - RESERVE
+    if size > free:
+        raise Unfit(f"it unpacks to {size / 1e9:.1f} GB and the disk has room for {max(free, 0) / 1e9:.1f} GB")
 
 
 def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, left: int) -> int:

@@ -25,7 +25,7 @@ FIELDS = {
 """All that is ever kept, by the path of the record below the root."""
 
 ROOTS = ("archive", "export")
-MAX_BYTES, MAX_ELEMENTS, MAX_DEPTH, MAX_TEXT = 32 * 2**20, 500_000, 32, 200
+MAX_BYTES, MAX_ELEMENTS, MAX_DEPTH, MAX_TEXT = 16 * 2**20, 500_000, 32, 200
 MAX_DIFFERENT, MAX_ATTRIBUTES = 2_000, 100
 """Different element paths, and attributes of one element; CellTracks writes no attributes at all."""
 

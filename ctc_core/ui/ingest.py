@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
 
-from ctc_core.cartridge import describe
-from ctc_core.errors import UserError
+from ctc_core.cartridge.guarded import guarded_description
+from ctc_core.errors import FrameError, UserError
 from ctc_core.jobs import ACTIVE, Jobs, JobStatus, Kind
+from ctc_core.left_out import EVENT_ADVICE
 from ctc_core.types import Role
 from ctc_core.ui.messages import duration, plain
 from ctc_core.workflows import InboxItem
@@ -44,7 +48,7 @@ FOUND = {
     "events_quarantined": "Events set aside",
     "notes": "Notes",
 }
-"""Of what `describe` finds, what a person who starts an ingest wants to see."""
+"""Of what a description says, what a person who starts an ingest wants to see."""
 
 _COLOURS: dict[str, Literal["green", "orange", "gray"]] = {
     "imported": "green",
@@ -60,7 +64,7 @@ def show_archive(item: InboxItem) -> None:
         st.caption("A zip file: it is unpacked and checked when it is started.")
         return
     try:
-        found = describe(item.path)
+        found = _described(item.path)
     except UserError as error:
         st.warning(plain(str(error)), icon=":material/warning:")
         return
@@ -68,6 +72,12 @@ def show_archive(item: InboxItem) -> None:
         st.warning(plain(str(found["refused"])), icon=":material/warning:")
     rows = [(name, _words(key, found[key])) for key, name in FOUND.items() if found.get(key)]
     st.dataframe(pd.DataFrame(rows, columns=["Found", "Value"]), hide_index=True)
+
+
+@st.cache_data(ttl="1m", max_entries=64, show_spinner="Looking at the archive")
+def _described(path: Path) -> dict[str, Any]:
+    """Structure of an archive, read outside of this process: nothing in the inbox can be trusted."""
+    return guarded_description(path)
 
 
 def _words(key: str, value: Any) -> str:
@@ -132,12 +142,18 @@ def show_result(result: dict[str, Any]) -> None:
         f"{result['cells']:,} cells in {result['frames_read']} frames, {result['events']} CellSearch events "
         f"({result['assigned']} assigned as CTC), {result['seconds']:.0f} s"
     )
-    aside = [("frame", str(item["frame"]), "not counted: " + item["reason"]) for item in result["frames_quarantined"]]
-    aside += [("event", item["rid"], "not shown: " + item["reason"]) for item in result["events_quarantined"]]
-    aside += [("frame", str(item["frame"]), "counted, but odd: " + item["flag"]) for item in result["flags"]]
-    aside += [("archive", "", note) for note in result.get("notes", [])]
+    frames, events = result["frames_quarantined"], result["events_quarantined"]
+    aside = [_row("frame", item["frame"], "not counted: " + item["reason"], item) for item in frames]
+    aside += [_row("event", item["rid"], "not shown: " + item["reason"], item) for item in events]
+    aside += [_row("frame", item["frame"], "counted, but odd: " + item["flag"]) for item in result["flags"]]
+    aside += [_row("archive", "", note) for note in result.get("notes", [])]
     if aside:
-        show_set_aside(pd.DataFrame(aside, columns=["what", "which", "why"]))
+        show_set_aside(pd.DataFrame(aside))
+
+
+def _row(what: str, which: object, why: str, item: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    named = {"file": item.get("file", ""), "todo": item.get("advice", "")}
+    return {"what": what, "which": str(which), "file": named["file"], "why": why, "todo": named["todo"]}
 
 
 def show_set_aside(rows: pd.DataFrame) -> None:
@@ -145,7 +161,9 @@ def show_set_aside(rows: pd.DataFrame) -> None:
     names: dict[str, Any] = {
         "what": st.column_config.TextColumn("What", width="small"),
         "which": st.column_config.TextColumn("Which", width="small"),
+        "file": "File",
         "why": "Why",
+        "todo": "What to do",
     }
     st.dataframe(rows, hide_index=True, column_config=names)
 
@@ -156,11 +174,20 @@ def set_aside(frames: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     odd = frames[frames["flags"].map(len) > 0]
     flags = odd["flags"].map(", ".join)
     parts = [
-        pd.DataFrame({"what": "frame", "which": lost.frame.astype(str), "why": "not counted: " + lost.reason}),
-        pd.DataFrame({"what": "event", "which": events.rid, "why": "not shown: " + events.reason}),
+        pd.DataFrame(
+            {
+                "what": "frame",
+                "which": lost.frame.astype(str),
+                "why": "not counted: " + lost.reason,
+                "todo": FrameError.ADVICE,
+            }
+        ),
+        pd.DataFrame(
+            {"what": "event", "which": events.rid, "why": "not shown: " + events.reason, "todo": EVENT_ADVICE}
+        ),
         pd.DataFrame({"what": "frame", "which": odd.frame.astype(str), "why": "counted, but odd: " + flags}),
     ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True).fillna("")
 
 
 def show_cartridges(cartridges: pd.DataFrame) -> str | None:

@@ -76,6 +76,7 @@ def test_the_standard_archive_whole(make) -> None:
             Event("13", 4, Box(5, 6, 17, 20), assigned=True, numselected=2),
         ),
         quarantined_events=(),
+        events_file="171651.xml",
         assigned_rule="assigned",
         notes=("1 of 3 events have numselected 2: marker-positive, to be confirmed",),
     )

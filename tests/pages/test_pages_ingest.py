@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from ctc_core.errors import FrameError
 from ctc_core.jobs import Jobs, JobState
+from ctc_core.left_out import EVENT_ADVICE
 from ctc_core.types import Role
 from ctc_core.ui.desk import Desk, open_desk
 from ctc_core.ui.messages import duration
@@ -20,7 +22,9 @@ from tests.support import make_archive
 PAGE = "pages/cartridges/ingest.py"
 RESULT: dict[str, Any] = {
     "cells": 1234, "frames_read": 5, "events": 10, "assigned": 5, "seconds": 12.3, "notes": [],
-    "frames_quarantined": [{"frame": 6, "reason": "it ends in the middle of a page"}],
+    "frames_quarantined": [
+        {"frame": 6, "reason": "it ends in the middle of a page", "file": "frame_006.tif", "advice": "Export it again"}
+    ],
     "events_quarantined": [{"rid": "r99", "reason": "the box lies outside the frame"}],
     "flags": [{"frame": 2, "flag": "all-black:ck"}],
 }  # fmt: skip
@@ -125,9 +129,9 @@ def test_imported_job_lists_what_was_set_aside(open_app: OpenApp, tmp_path: Path
     at = open_app(PAGE)
     assert "1,234 cells in 5 frames, 10 CellSearch events (5 assigned as CTC), 12 s" in texts(at)
     assert at.dataframe[0].value.to_numpy().tolist() == [
-        ["frame", "6", "not counted: it ends in the middle of a page"],
-        ["event", "r99", "not shown: the box lies outside the frame"],
-        ["frame", "2", "counted, but odd: all-black:ck"],
+        ["frame", "6", "frame_006.tif", "not counted: it ends in the middle of a page", "Export it again"],
+        ["event", "r99", "", "not shown: the box lies outside the frame", ""],
+        ["frame", "2", "", "counted, but odd: all-black:ck", ""],
     ]
 
 
@@ -153,8 +157,8 @@ def test_selected_cartridge_shows_its_quarantine_list(open_app: OpenApp, small_s
     at.session_state["ingest_cartridges"] = {"selection": {"rows": [0], "columns": []}}
     at.run()
     assert at.dataframe[-1].value.to_numpy().tolist() == [
-        ["frame", "6", "not counted: frame_006.tif ends in the middle of a page"],
-        ["event", "r99", "not shown: the box lies outside the frame"],
+        ["frame", "6", "not counted: frame_006.tif ends in the middle of a page", FrameError.ADVICE],
+        ["event", "r99", "not shown: the box lies outside the frame", EVENT_ADVICE],
     ]
     assert at.page_link[0].value == f"Review {CARTRIDGE}"
 
