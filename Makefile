@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA := $(or $(CTC_DATA_DIR),data)
 
-.PHONY: run demo test check install clean
+.PHONY: run demo test faults load check install clean
 
 run: install $(DATA)/store.duckdb  ## start the desk; builds the demo cohort where there is no store
 	$(BIN)/streamlit run app.py
@@ -13,6 +13,13 @@ $(DATA)/store.duckdb: | install
 
 test: $(VENV)/.dev  ## run all tests
 	$(BIN)/python -m pytest
+
+faults: $(VENV)/.dev  ## break store, journal, server and worker in every way we know, for half an hour; prints a table
+	$(BIN)/python -m tests.faults
+
+load: $(VENV)/.dev  ## ten readers label for two minutes, beside an idle and beside a busy worker; prints JSON
+	$(BIN)/python -m tests.load
+	$(BIN)/python -m tests.load --busy
 
 check: $(VENV)/.dev  ## lint and type-check
 	$(BIN)/ruff check .

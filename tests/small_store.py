@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ctc_core.store import Store, write_bundle
+from ctc_core.store import RoundDraft, Store, write_bundle
 from ctc_core.types import CROP_PX, EMBEDDING_DIM, Role
 
 CARTRIDGE = "SMALL-01"
@@ -95,4 +95,17 @@ def build_small_store(data_dir: Path, *, n_cells: int = 40) -> Path:
         store.activate_model(MODEL, reader="tests", session="tests")
         cell_ids = list(store.cells(CARTRIDGE).cell_id)
         store.save_predictions(MODEL, cell_ids, np.linspace(0.99, 0.2, len(cell_ids)))
+    return data_dir
+
+
+def build_queue_store(data_dir: Path, *, n_cells: int = 40, reader: str = "anna") -> Path:
+    """A data folder with a training patient whose cells wait in an open round of `reader`."""
+    bundle = write_small_bundle(data_dir.parent / f"{data_dir.name}-bundle", n_cells=n_cells)
+    with Store.open(data_dir) as store:
+        store.add_patient(PATIENT, Role.TRAIN, reader="tests", session="tests")
+        store.add_bundle(bundle)
+        cell_ids = tuple(store.cells(CARTRIDGE).cell_id)
+        store.open_round(
+            RoundDraft(encoder_id=ENCODER, strategy="random", cell_ids=cell_ids), reader=reader, session=""
+        )
     return data_dir

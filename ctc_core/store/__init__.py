@@ -6,6 +6,7 @@ bundles.
 
 from ctc_core.store.bundle import Bundle, BundleManifest, read_bundle, write_bundle
 from ctc_core.store.cartridge_bundle import NAME
+from ctc_core.store.cartridge_bundle import find as find_bundle
 from ctc_core.store.journal import Draft, Entry, Journal
 from ctc_core.store.provenance import code_version
 from ctc_core.store.store import Store
@@ -27,6 +28,7 @@ __all__ = [
     "Store",
     "TrainingPool",
     "code_version",
+    "find_bundle",
     "read_bundle",
     "verify",
     "write_bundle",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,7 +22,8 @@ from numpy.typing import NDArray
 
 from ctc_core.errors import StoreError
 from ctc_core.models import sha256
-from ctc_core.store.journal import canonical, sync_folder
+from ctc_core.store.disk import sync_files, sync_folder
+from ctc_core.store.journal import canonical
 from ctc_core.store.provenance import code_version
 
 SCHEMA = 1
@@ -62,14 +62,27 @@ class Bundle:
 
     def array(self, name: str) -> NDArray[Any]:
         """Array `name`, memory-mapped."""
-        array: NDArray[Any] = np.load(self._file(f"{name}.npy"), mmap_mode="r", allow_pickle=False)
-        return array
+        return mapped(self._file(f"{name}.npy"))
 
     def _file(self, name: str) -> Path:
         if name not in self.manifest.files:
             message = f"{self.folder}: the bundle holds no {name}. Make the bundle again."
             raise StoreError(message)
         return self.folder / name
+
+
+def mapped(path: Path) -> NDArray[Any]:
+    """A .npy file as a memory map; objects in it are refused and never built.
+
+    Raises:
+        StoreError: not such a file, or not of numbers.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        message = f"{path}: not an array of numbers ({error}). Restore it from a backup."
+        raise StoreError(message) from error
+    return array
 
 
 def write_bundle(
@@ -115,7 +128,7 @@ def write_bundle(
     }
     manifest = BundleManifest(**content, bundle_id=_bundle_id(content), code_version=code_version())  # type: ignore[arg-type]
     (partial / "manifest.json").write_text(json.dumps(asdict(manifest), indent=2, sort_keys=True) + "\n")
-    _sync(partial)
+    sync_files(partial)
     if (folder / "manifest.json").exists():
         shutil.rmtree(folder)
     partial.rename(folder)
@@ -171,10 +184,3 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 def _bundle_id(content: Mapping[str, Any]) -> str:
     return f"{content['kind']}-{hashlib.sha256(canonical(content).encode()).hexdigest()[:16]}"
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    sync_folder(folder)

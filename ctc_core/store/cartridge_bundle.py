@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from ctc_core.errors import StoreError
-from ctc_core.store.bundle import Bundle
+from ctc_core.store.bundle import Bundle, read_bundle
 from ctc_core.types import CROP_CHANNELS, CROP_PX, EMBEDDING_DIM
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -76,6 +77,17 @@ def check(bundle: Bundle) -> dict[str, object]:
         _check_array(bundle, name, owner)
     row: dict[str, object] = rows[0]
     return row
+
+
+def find(folder: Path, cartridge_id: str) -> Path | None:
+    """The bundle of a cartridge among those in `folder`: an import that was cut off may have moved it there already."""
+    for path in sorted(folder.glob("cartridge-*")):
+        try:
+            if check(read_bundle(path))["cartridge_id"] == cartridge_id:
+                return path
+        except StoreError:
+            continue  # not complete, or changed: not what was computed
+    return None
 
 
 def _check_array(bundle: Bundle, name: str, owner: str) -> None:

@@ -6,10 +6,12 @@ by hand while it is attached: closing any descriptor of the file drops DuckDB's 
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +21,9 @@ import duckdb
 from ctc_core.errors import JournalError, StoreError
 from ctc_core.store.journal import Entry, Journal
 from ctc_core.store.owner import busy
+from ctc_core.store.soundness import damage
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 5
 """Raise it when schema.sql changes: older files are then set aside and filled again."""
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -30,16 +33,23 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "400MB",
     "lock_configuration": True,
 }
+CLOSE_TIMEOUT_S = 5.0
 _SCHEMA = Path(__file__).with_name("schema.sql").read_text()
+
+_DAMAGED = re.compile("corrupt|checksum|serializ|invalidated|internal error", re.IGNORECASE)
+"""How DuckDB says that the file, or what it knows of it, cannot be trusted any more."""
 
 
 class Database:
     """An attached DuckDB file. One cursor per call; one writer at a time."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         self._connection = connection
+        self._path = path
         self.lock = threading.RLock()
         """Held by every write; hold it to keep what was read true until it is written."""
+        self.viewer: Callable[[], str | None] = lambda: None
+        """For whom the calling thread reads: what is blind to that person stays hidden. None: for nobody."""
         self.revision = 0
         """Number of transactions committed since opening."""
 
@@ -48,9 +58,16 @@ class Database:
         """A cursor of one's own."""
         try:
             with closing(self._connection.cursor()) as cur:
+                if viewer := self.viewer():
+                    cur.execute("SET VARIABLE viewer = ?", [viewer])
                 yield cur
         except duckdb.Error as error:
-            message = f"The store refused ({error}). Nothing was changed; if it happens again, run verify."
+            if _DAMAGED.search(str(error)):
+                _suspect(self._path).touch()
+            message = (
+                f"The store refused ({error}). What the journal has received is kept;"
+                " if it happens again, restart the desk: it fills the store again from the journal."
+            )
             raise StoreError(message) from error
 
     @contextmanager
@@ -67,9 +84,16 @@ class Database:
             self.revision += 1
 
     def close(self) -> None:
-        """Write everything into the file and detach it."""
+        """Write everything into the file and detach it, as soon as nobody reads any more."""
         with self.lock:
-            self._connection.close()
+            deadline = time.monotonic() + CLOSE_TIMEOUT_S
+            while True:
+                try:
+                    return self._connection.close()
+                except duckdb.Error:  # a page is just asking; DuckDB refuses instead of waiting
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.05)
 
 
 def open_database(folder: Path, journal: Journal) -> tuple[Database, list[Entry]]:
@@ -82,6 +106,8 @@ def open_database(folder: Path, journal: Journal) -> tuple[Database, list[Entry]
     """
     path = folder / "store.duckdb"
     _copy_before_open(path)
+    if _is_damaged(path):
+        _set_aside(path, "broken")
     try:
         return _attach(path, journal)
     except (duckdb.Error, _Unusable) as error:
@@ -98,7 +124,7 @@ def _attach(path: Path, journal: Journal) -> tuple[Database, list[Entry]]:
     connection = duckdb.connect(path, config=CONFIG)
     try:
         _prepare(connection)
-        return Database(connection), _missing(connection, journal)
+        return Database(connection, path), _missing(connection, journal)
     except BaseException:
         connection.close()
         raise
@@ -134,9 +160,31 @@ def _missing(connection: duckdb.DuckDBPyConnection, journal: Journal) -> list[En
         message = (
             f"The journal ends at entry {journal.head[0]}, the store has received {max(known)}; lines at its end were"
             " removed. Restore the journal from a backup."
+            + (f" What could not be read at its end is in {journal.torn}." if journal.torn else "")
         )
         raise JournalError(message)
     return missing
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether the file must not be opened: a block is not as it was written, or it gave trouble when last in use.
+
+    Raises:
+        StoreBusy: another process writes to it at this moment.
+    """
+    if not path.exists() or not (_suspect(path).exists() or damage(path)):
+        return False
+    with path.open("r+b") as file:  # DuckDB's own lock on the file
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise busy(path.parent, "unknown") from error
+    return True
+
+
+def _suspect(path: Path) -> Path:
+    """Exists when DuckDB complained about its file in the middle of our work."""
+    return path.with_name(path.name + ".suspect")
 
 
 def _refuse_if_sound(path: Path, error: Exception) -> None:
@@ -185,6 +233,7 @@ def _set_aside(path: Path, why: str) -> None:
         source = path.with_name(path.name + suffix)
         if source.exists():
             source.rename(aside.with_name(aside.name + suffix))
+    _suspect(path).unlink(missing_ok=True)
 
 
 def _roll_back(cur: duckdb.DuckDBPyConnection) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ctc_core.errors import StoreError
+from ctc_core.errors import DecisionRefused, StoreError
 from ctc_core.store.journal import Draft, canonical
 from ctc_core.store.projection import DECISIONS
 from ctc_core.types import Decision
@@ -19,29 +19,39 @@ CELL_KINDS, EVENT_KINDS = ("label", "adjudicate"), ("review", "adjudicate-event"
 """Kinds of journal entries about a cell and about an event: a reader's own word, and an adjudicator's."""
 
 
-def drafts(cur: duckdb.DuckDBPyConnection, decisions: Sequence[Decision], *, settle: bool = False) -> list[Draft]:
+def drafts(
+    cur: duckdb.DuckDBPyConnection,
+    decisions: Sequence[Decision],
+    *,
+    settle: bool = False,
+    lost: Collection[str] = (),
+) -> list[Draft]:
     """One draft for each decision that is not saved yet, with the label of the same reader that it replaces.
 
     Args:
         cur: where the decisions of before are.
         decisions: what was sent.
         settle: the decisions are adjudications; each replaces whatever adjudication stands.
+        lost: cartridges that were imported and whose bundle is missing.
 
     Raises:
-        StoreError: a decision about nothing, about both, or about an unknown cell or event; an id used for another one;
-            an adjudication without a reason, or where readers do not disagree.
+        DecisionRefused: a decision about nothing, about both, or about an unknown cell or event; an id used for another
+            one; an adjudication without a reason, or where readers do not disagree; a decision that would replace
+            another one that its maker was not shown.
+        StoreError: the cartridge is not in the store at present; once it is restored the decision can be saved.
     """
     sent: dict[str, Draft] = {}
     for decision in decisions:
         draft = _draft(decision, settle=settle)
         if sent.setdefault(draft.id, draft) != draft:
             raise _used_twice(draft.id)
-    _refuse_unknown(cur, sent.values())
+    _refuse_unknown(cur, sent.values(), lost)
     saved = _saved(cur, list(sent))
     for draft in sent.values():
         if saved.get(draft.id, _content(draft)) != _content(draft):
             raise _used_twice(draft.id)
     new = _with_old(cur, [draft for draft in sent.values() if draft.id not in saved])
+    _refuse_unseen(new, {decision.id: decision.seen for decision in decisions})
     if settle:
         _refuse_idle(cur, new)
     return new
@@ -82,7 +92,7 @@ def _draft(decision: Decision, *, settle: bool) -> Draft:
             f"Decision {decision.id!r}: needs an id, a reader, and either a cell or an event."
             " Nothing was saved; load the page again."
         )
-        raise StoreError(message)
+        raise DecisionRefused(message)
     return Draft(
         id=decision.id,
         kind=(CELL_KINDS if decision.cell_id is not None else EVENT_KINDS)[settle],
@@ -98,8 +108,8 @@ def _content(draft: Draft) -> tuple[str, str, str, str]:
     return draft.kind, draft.subject, canonical(draft.new), draft.reader
 
 
-def _used_twice(decision_id: str) -> StoreError:
-    return StoreError(
+def _used_twice(decision_id: str) -> DecisionRefused:
+    return DecisionRefused(
         f"Decision {decision_id!r}: this id was already used for another decision. Nothing was saved; decide again."
     )
 
@@ -111,15 +121,20 @@ def _saved(cur: duckdb.DuckDBPyConnection, ids: list[str]) -> dict[str, tuple[st
     return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
 
 
-def _refuse_unknown(cur: duckdb.DuckDBPyConnection, sent: Iterable[Draft]) -> None:
+def _refuse_unknown(cur: duckdb.DuckDBPyConnection, sent: Iterable[Draft], lost: Collection[str]) -> None:
     for kind, group in _by_kind(sent).items():
         what, key = ("cell", "cell_id") if kind in CELL_KINDS else ("event", "rid")
         subjects = {draft.subject for draft in group}
         condition, targets = _among(key, [_target(subject) for subject in subjects])
         known = cur.execute(f"SELECT cartridge_id || '/' || {key} FROM {what} WHERE {condition}", targets)
         if unknown := sorted(subjects - {subject for (subject,) in known.fetchall()}):
+            if unknown[0].split("/", maxsplit=1)[0] in lost:
+                message = (
+                    f"{unknown[0]}: its cartridge is not in the store at present. Restore its bundle from a backup."
+                )
+                raise StoreError(message)
             message = f"{unknown[0]}: no such {what} in the store. Nothing was saved; load the page again."
-            raise StoreError(message)
+            raise DecisionRefused(message)
 
 
 def _with_old(cur: duckdb.DuckDBPyConnection, new: Sequence[Draft]) -> list[Draft]:
@@ -140,6 +155,17 @@ def _with_old(cur: duckdb.DuckDBPyConnection, new: Sequence[Draft]) -> list[Draf
     return result
 
 
+def _refuse_unseen(new: Sequence[Draft], seen: Mapping[str, str | None]) -> None:
+    """Raise where a decision would replace another one that whoever made it was not shown: made in another tab."""
+    for draft in new:
+        if seen[draft.id] not in (None, draft.old or ""):
+            message = (
+                f"{draft.subject}: {draft.reader} has said {draft.old or 'undecided'} of it elsewhere, in another tab"
+                " or earlier, and this page did not show it. Nothing was overwritten; look again and decide."
+            )
+            raise DecisionRefused(message)
+
+
 def _whose(kind: str, subject: str, reader: str) -> tuple[str, str, str]:
     """Readings are each reader's own; there is one adjudication, whoever made it."""
     return kind, subject, reader if kind in ("label", "review") else ""
@@ -154,10 +180,10 @@ def _refuse_idle(cur: duckdb.DuckDBPyConnection, adjudications: Sequence[Draft])
     for draft in adjudications:
         if not draft.reason.strip():
             message = f"{draft.subject}: an adjudication needs a reason. Nothing was saved; give one."
-            raise StoreError(message)
+            raise DecisionRefused(message)
         if draft.subject not in disputed and draft.old is None:
             message = f"{draft.subject}: its readers do not disagree. Nothing was saved; load the page again."
-            raise StoreError(message)
+            raise DecisionRefused(message)
 
 
 def _target(subject: str) -> str:

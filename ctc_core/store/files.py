@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from ctc_core.store.bundle import Bundle
-from ctc_core.store.journal import sync_folder
+from ctc_core.store.disk import sync_files, sync_folder
 
 CROPS = {"crops": "{}.npy", "event_crops": "{}.events.npy"}
 """Arrays that the desk memory-maps, and their names in `crops/`."""
@@ -18,14 +18,25 @@ def keep(bundle: Bundle, folder: Path) -> Path:
     target = folder / bundle.manifest.bundle_id
     if bundle.folder.resolve() == target.resolve():
         return target
-    partial = target.with_name(target.name + ".partial")
-    for left in (target, partial):  # by an import that failed
-        shutil.rmtree(left, ignore_errors=True)
     folder.mkdir(exist_ok=True)
-    shutil.move(bundle.folder, partial)
-    partial.rename(target)
+    shutil.rmtree(target, ignore_errors=True)  # left by an import that failed
+    try:
+        bundle.folder.rename(target)
+    except OSError:
+        _bring(bundle.folder, target)
     sync_folder(folder)
+    sync_folder(folder.parent)
     return target
+
+
+def _bring(source: Path, target: Path) -> None:
+    """Move a folder from another disk; it appears only when it is complete and on disk."""
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(source, partial)
+    sync_files(partial)
+    partial.rename(target)
+    shutil.rmtree(source)
 
 
 def link_crops(bundle: Path, cartridge_id: str, folder: Path) -> None:

@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ctc_core.errors import JournalError, StoreError
+from ctc_core.errors import DecisionRefused, JournalError
+from ctc_core.store.disk import sync_folder, whole, write_all
 
 GENESIS = "0" * 64
 """`previous` of the first entry."""
@@ -42,14 +43,16 @@ class Draft:
     """JSON value; None withdraws."""
     old: Any = None
     reason: str = ""
+    role: str = ""
+    """What the reader was allowed to do at that time: reader, expert or admin; empty: not known."""
 
     def __post_init__(self) -> None:
         """Refuse what could be written here but not kept by the store."""
-        texts = (self.id, self.reader, self.session, self.subject, self.reason)
+        texts = (self.id, self.reader, self.role, self.session, self.subject, self.reason)
         if any("\0" in text or len(text) > MAX_TEXT or not _is_utf8(text) for text in texts):
             what = f"{self.kind} {self.subject[:80]!a}"
             message = f"{what}: a text has more than {MAX_TEXT} characters or is no valid text. Shorten it."
-            raise StoreError(message)
+            raise DecisionRefused(message)
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,12 @@ class Entry:
     reason: str
     previous: str
     hash: str
+    role: str = ""
+    """Of the reader; lines written before roles were kept have none."""
 
 
 FIELDS = {field.name for field in fields(Entry)}
+_FIELDS_BEFORE_ROLES = FIELDS - {"role"}
 
 
 def canonical(value: Any) -> str:
@@ -113,9 +119,11 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._unsure = False
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            sync_folder(folder.parent)
         self.torn = self._set_torn_tail_aside()
-        """Where a half-written last line was kept, or None. It was never acknowledged."""
+        """Where a half-written end was kept, or None. It was never acknowledged."""
         self.head: tuple[int, str] = (0, GENESIS)
         """(seq, hash) of the last entry."""
         for entry in self.entries():
@@ -176,7 +184,7 @@ class Journal:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         size = os.fstat(descriptor).st_size
         try:
-            _write_all(descriptor, data)
+            write_all(descriptor, data)
             os.fdatasync(descriptor)
             if not size:
                 sync_folder(self._folder)
@@ -197,16 +205,19 @@ class Journal:
             self._unsure = False
 
     def _set_torn_tail_aside(self) -> Path | None:
-        """Cut off a last line without its newline: the process died while writing it, before it was acknowledged."""
+        """Cut off what the process, or the power, left half written at the end: it was never acknowledged."""
         path = next(reversed(self.files), None)
         content = path.read_bytes() if path else b""
-        if path is None or content.endswith(b"\n") or not content:
+        size = whole(content)
+        if path is None or size == len(content):
             return None
-        size = content.rfind(b"\n") + 1
         aside = self._folder / f"torn-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.txt"
-        aside.write_bytes(content[size:])
-        os.truncate(path, size)
+        with aside.open("xb") as file:
+            file.write(content[size:])
+            file.flush()
+            os.fsync(file.fileno())
         sync_folder(self._folder)
+        os.truncate(path, size)
         return aside
 
 
@@ -214,7 +225,11 @@ def _read(line: bytes, seq: int, previous: str, place: str) -> Entry:
     """The entry in `line` if it is the one that must stand there."""
     try:
         content = json.loads(line)
-        intact = content.keys() == FIELDS and line == _line(content["hash"], line[_REST:]) and line.endswith(b"}\n")
+        intact = (
+            content.keys() in (FIELDS, _FIELDS_BEFORE_ROLES)
+            and line == _line(content["hash"], line[_REST:])
+            and line.endswith(b"}\n")
+        )
         intact = intact and hashlib.sha256(b"{" + line[_REST:-1]).hexdigest() == content["hash"]
     except (ValueError, AttributeError, TypeError, RecursionError):
         intact = False
@@ -230,18 +245,3 @@ def _read(line: bytes, seq: int, previous: str, place: str) -> Entry:
         )
         raise JournalError(message)
     return Entry(**content)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names created in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

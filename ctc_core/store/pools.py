@@ -32,6 +32,13 @@ _NOW = 2**63 - 1
 _BATCH = 50_000
 """Vectors taken from the database at a time: 26 MB."""
 
+_ASKABLE = """
+SELECT cell_id, cartridge_id
+FROM embedding JOIN cell USING (cell_id) JOIN cartridge USING (cartridge_id) JOIN patient USING (pseudonym)
+ANTI JOIN current_label USING (cell_id) ANTI JOIN queued USING (cell_id) ANTI JOIN set_aside USING (cell_id)
+WHERE role = 'train' AND embedding.encoder_id = $encoder
+"""
+
 
 class Pools(Readings):
     """The part of the store that hands out cells for fitting, measuring and asking."""
@@ -56,14 +63,9 @@ class Pools(Readings):
         """
         with self._database.read() as cur:
             chosen = cur.sql(
-                """
+                f"""
                 SELECT cell_id, cartridge_id, row_number() OVER (ORDER BY cell_id) - 1 AS position FROM (
-                    SELECT cell_id, cartridge_id
-                    FROM embedding JOIN cell USING (cell_id) JOIN cartridge USING (cartridge_id)
-                    JOIN patient USING (pseudonym)
-                    ANTI JOIN current_label USING (cell_id) ANTI JOIN queued USING (cell_id)
-                    ANTI JOIN set_aside USING (cell_id)
-                    WHERE role = 'train' AND embedding.encoder_id = $encoder
+                    {_ASKABLE}
                     ORDER BY CASE WHEN $most IS NULL THEN NULL ELSE md5(cell_id || ' ' || $seed) END, cell_id
                     LIMIT $most
                 ) ORDER BY position
@@ -73,6 +75,12 @@ class Pools(Readings):
             vectors = _vectors_of(cur, chosen, encoder_id)
         ids, cartridges = (chosen[name].to_pylist() for name in ("cell_id", "cartridge_id"))
         return Pool(tuple(ids), vectors, np.array(cartridges, dtype=np.str_))
+
+    def askable(self, encoder_id: str) -> int:
+        """Number of cells in the `relabel_pool`."""
+        with self._database.read() as cur:
+            found = cur.execute(f"SELECT count(*) FROM ({_ASKABLE})", {"encoder": encoder_id}).fetchone()
+        return int(found[0]) if found else 0
 
     def save_rejects(self, model_id: str, cell_ids: Sequence[str], probabilities: NDArray[np.floating[Any]]) -> None:
         """Keep which cells a noise filter rejects, with P(noise) (n,) in 0..1; adds to what it rejected before.

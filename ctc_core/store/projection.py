@@ -10,12 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctc_core.accounts import KIND
 from ctc_core.errors import StoreError
+from ctc_core.store.accounts import project_account
 from ctc_core.store.bundle import Bundle, read_bundle
 from ctc_core.store.cartridge_bundle import insert, utc
 from ctc_core.store.files import link_crops
 from ctc_core.store.journal import Entry, canonical
 from ctc_core.store.reports import project_report
+from ctc_core.store.tags import project_tag
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,24 +52,24 @@ def project(cur: duckdb.DuckDBPyConnection, entries: Sequence[Entry], folder: Pa
             raise StoreError(message)
 
 
+COPIED = ("seq", "id", "time", "kind", "reader", "session", "subject", "old", "new", "reason", "role", "hash")
+"""Columns of table journal_entry."""
+
+
+def copied(entry: Entry) -> tuple[object, ...]:
+    """An entry as the store keeps it, in the order of `COPIED`."""
+    as_kept = {"time": utc(entry.time), "old": canonical(entry.old), "new": canonical(entry.new)}
+    return tuple(as_kept.get(name, getattr(entry, name)) for name in COPIED)
+
+
 def record(cur: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> None:
     """Note that the store has received `entries`."""
+    types = {"seq": "BIGINT", "time": "TIMESTAMP"}
+    values = ", ".join(f"unnest(${name}::{types.get(name, 'VARCHAR')}[])" for name in COPIED)
+    columns = zip(*map(copied, entries), strict=True)
     cur.execute(
-        """
-        INSERT INTO journal_entry SELECT
-            unnest($seq::BIGINT[]), unnest($id::VARCHAR[]), unnest($time::TIMESTAMP[]), unnest($kind::VARCHAR[]),
-            unnest($reader::VARCHAR[]), unnest($session::VARCHAR[]), unnest($subject::VARCHAR[]),
-            unnest($old::VARCHAR[]), unnest($new::VARCHAR[]), unnest($reason::VARCHAR[]), unnest($hash::VARCHAR[])
-        ON CONFLICT DO NOTHING
-        """,
-        {
-            **{
-                name: [getattr(entry, name) for entry in entries] for name in ("seq", "id", "kind", "reader", "session")
-            },
-            **{name: [getattr(entry, name) for entry in entries] for name in ("subject", "reason", "hash")},
-            **{name: [canonical(getattr(entry, name)) for entry in entries] for name in ("old", "new")},
-            "time": [utc(entry.time) for entry in entries],
-        },
+        f"INSERT INTO journal_entry ({', '.join(COPIED)}) SELECT {values} ON CONFLICT DO NOTHING",
+        {name: list(column) for name, column in zip(COPIED, columns, strict=True)},
     )
 
 
@@ -216,4 +219,6 @@ _ONE_BY_ONE: dict[str, Callable[[duckdb.DuckDBPyConnection, Entry], None]] = {
     "abandon-round": _close_round,
     "give-back": _give_back,
     "report": project_report,
+    "tag": project_tag,
+    KIND: project_account,
 }

@@ -15,6 +15,9 @@ from ctc_core.types import Decision, Label
 class Readings(Maps):
     """The part of the store that knows who said what. Nobody's reading overwrites another person's."""
 
+    lost: frozenset[str] = frozenset()
+    """Cartridges that could not be filled in again: what is decided about their cells cannot be saved just now."""
+
     def decide(self, sent: Sequence[Decision]) -> tuple[str, ...]:
         """Save decisions, all or none, and return the ids that were read back from the store.
 
@@ -59,7 +62,7 @@ class Readings(Maps):
     def _save(self, sent: Sequence[Decision], *, settle: bool) -> tuple[str, ...]:
         with self._exclusive():
             with self._database.read() as cur:
-                drafts = decisions.drafts(cur, sent, settle=settle)
+                drafts = decisions.drafts(cur, sent, settle=settle, lost=self.lost)
             self._record(*drafts)
             with self._database.read() as cur:
                 return decisions.read_back(cur, sent, settle=settle)
@@ -68,12 +71,42 @@ class Readings(Maps):
         """cell_id, cartridge_id, reader, label, seq: the last word of each reader on each cell, unless withdrawn."""
         return self._rows("SELECT cell_id, cartridge_id, reader, label, seq FROM reader_label ORDER BY cell_id, seq")
 
+    def read_twice(self) -> pd.DataFrame:
+        """cell_id, cartridge_id, reader, label: the last words on cells that two or more people have read."""
+        return self._rows(
+            """
+            SELECT cell_id, cartridge_id, reader, label FROM reader_label
+            QUALIFY count(*) OVER (PARTITION BY cell_id) > 1 ORDER BY cell_id, seq
+            """
+        )
+
+    def last_words(self) -> dict[str, int]:
+        """By cartridge, the journal's number of the last decision about it: part of the key of what is learned."""
+        rows = self._rows(
+            """
+            SELECT cartridge_id, max(seq) AS seq
+            FROM (SELECT cartridge_id, seq FROM reading UNION ALL SELECT cartridge_id, seq FROM judgement) GROUP BY ALL
+            """
+        )
+        return {str(name): int(seq) for name, seq in zip(rows.cartridge_id, rows.seq, strict=True)}
+
     def own_labels(self, cartridge_id: str, reader: str) -> pd.DataFrame:
         """cell_id, label, comment: what one reader says about the cells of a cartridge."""
         return self._rows(
             """
             SELECT cell_id, label, reason AS comment FROM reader_label
             WHERE cartridge_id = ? AND reader = ? ORDER BY cell_id
+            """,
+            cartridge_id,
+            reader,
+        )
+
+    def own_reviews(self, cartridge_id: str, reader: str) -> pd.DataFrame:
+        """rid, label, comment: what one reader says about CellSearch's events that no cell matches."""
+        return self._rows(
+            """
+            SELECT rid, label, reason AS comment FROM reader_review
+            WHERE cartridge_id = ? AND reader = ? ORDER BY rid
             """,
             cartridge_id,
             reader,

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ctc_core.errors import StoreError
+from ctc_core.store.bundle import mapped
 from ctc_core.store.database import Database
 from ctc_core.store.files import CROPS
 from ctc_core.store.values import ModelRecord
@@ -178,10 +179,6 @@ class Reads:
         """run_id, kind, parameters, inputs (JSON text), code_version, artefact, time; newest first."""
         return self._rows("SELECT * FROM run ORDER BY time DESC, run_id")
 
-    def audit(self, limit: int = 1000) -> pd.DataFrame:
-        """The last journal entries, newest first, in the journal's columns; `old` and `new` as JSON text."""
-        return self._rows("SELECT * FROM journal_entry ORDER BY seq DESC LIMIT ?", limit)
-
     def decisions(self) -> list[tuple[Any, ...]]:
         """Every decision and adjudication ever: id, seq, kind of entry, subject, label, previous, who and when."""
         with self._database.read() as cur:
@@ -196,9 +193,9 @@ class Reads:
                 """
             ).fetchall()
 
-    def _rows(self, sql: str, *parameters: object) -> pd.DataFrame:
+    def _rows(self, sql: str, *parameters: object, **named: object) -> pd.DataFrame:
         with self._database.read() as cur:
-            return cur.execute(sql, parameters).df()
+            return cur.execute(sql, named or parameters).df()
 
     def _vectors(self, sql: str, *parameters: object, **named: object) -> tuple[Any, ...]:
         """Cell ids, matrix and further columns (lists) of a query for `cell_id, vector, ...`."""
@@ -215,5 +212,4 @@ class Reads:
             message = f"{cartridge_id}: no such cartridge in the store. Ingest it first."
             raise StoreError(message)
         path = self._folder / "crops" / CROPS[name].format(cartridge_id)
-        crops: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return crops
+        return mapped(path)

@@ -15,9 +15,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ctc_core.errors import StoreError
+from ctc_core.store.audits import Audits
 from ctc_core.store.journal import Draft, canonical
 from ctc_core.store.provenance import code_version
-from ctc_core.store.reads import Reads
 
 
 def draft(kind: str, subject: str, reader: str, session: str, *, new: Any, old: Any = None, reason: str = "") -> Draft:
@@ -27,7 +27,7 @@ def draft(kind: str, subject: str, reader: str, session: str, *, new: Any, old: 
     )
 
 
-class Registry(Reads):
+class Registry(Audits):
     """The part of the store that keeps models, predictions, jobs and runs."""
 
     @abstractmethod

@@ -18,7 +18,7 @@ import pandas as pd
 
 from ctc_core.errors import StoreError
 from ctc_core.models import sha256
-from ctc_core.store.journal import sync_folder
+from ctc_core.store.disk import sync_folder
 from ctc_core.store.registry import Registry, draft
 
 if TYPE_CHECKING:

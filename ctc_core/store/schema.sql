@@ -6,7 +6,8 @@ CREATE TABLE IF NOT EXISTS journal_entry (
     seq BIGINT PRIMARY KEY, id VARCHAR NOT NULL, time TIMESTAMP NOT NULL, kind VARCHAR NOT NULL,
     reader VARCHAR NOT NULL, session VARCHAR NOT NULL, subject VARCHAR NOT NULL,
     old VARCHAR, new VARCHAR, -- canonical JSON
-    reason VARCHAR NOT NULL, hash VARCHAR NOT NULL
+    reason VARCHAR NOT NULL, role VARCHAR NOT NULL, -- of the reader at that time; empty: not known
+    hash VARCHAR NOT NULL
 );
 
 CREATE INDEX IF NOT EXISTS journal_entry_id ON journal_entry (id);
@@ -82,6 +83,29 @@ CREATE TABLE IF NOT EXISTS event_adjudication (
     reader VARCHAR NOT NULL, reason VARCHAR NOT NULL, session VARCHAR NOT NULL, time TIMESTAMP NOT NULL
 );
 
+CREATE TABLE IF NOT EXISTS relabel_round (
+    round_id VARCHAR PRIMARY KEY, seq BIGINT NOT NULL, run_id VARCHAR NOT NULL, number INTEGER NOT NULL,
+    encoder_id VARCHAR NOT NULL, map_id VARCHAR, strategy VARCHAR NOT NULL, cluster INTEGER, predicted INTEGER,
+    summary VARCHAR NOT NULL, parameters JSON NOT NULL, reader VARCHAR NOT NULL,
+    model_before VARCHAR, model_after VARCHAR,
+    state VARCHAR NOT NULL CHECK (state IN ('open', 'finished', 'abandoned')),
+    opened TIMESTAMP NOT NULL, finished TIMESTAMP, closing BIGINT, -- number of the entry that closed it
+    minutes DOUBLE, outcome JSON
+);
+
+CREATE TABLE IF NOT EXISTS queue_item (
+    round_id VARCHAR NOT NULL, position INTEGER NOT NULL, cell_id VARCHAR NOT NULL, reason VARCHAR NOT NULL,
+    cluster INTEGER, probability DOUBLE, blind BOOLEAN NOT NULL,
+    PRIMARY KEY (round_id, cell_id)
+);
+
+-- A second reading is blind: while a person has it before them, no query of that person (variable `viewer`, set on the
+-- cursors of their pages) is told what anybody else says about the cell.
+
+CREATE VIEW IF NOT EXISTS blinded AS
+SELECT 'label' AS what, cell_id AS target FROM queue_item JOIN relabel_round USING (round_id)
+WHERE blind AND state = 'open' AND reader = getvariable('viewer');
+
 -- Cells and events alike: what each reader says, and what all of them say together, as of a journal entry.
 
 CREATE VIEW IF NOT EXISTS reading AS
@@ -96,13 +120,14 @@ CREATE MACRO IF NOT EXISTS readings_until(entry) AS TABLE -- the last word of ea
 SELECT * FROM (
     SELECT * FROM reading WHERE seq <= entry
     QUALIFY row_number() OVER (PARTITION BY what, cartridge_id, target, reader ORDER BY seq DESC) = 1
-) WHERE label IS NOT NULL;
+) WHERE label IS NOT NULL
+    AND (reader = getvariable('viewer') OR (what, target) NOT IN (SELECT what, target FROM blinded));
 
 CREATE MACRO IF NOT EXISTS judgements_until(entry) AS TABLE
 SELECT * FROM (
     SELECT * FROM judgement WHERE seq <= entry
     QUALIFY row_number() OVER (PARTITION BY what, cartridge_id, target ORDER BY seq DESC) = 1
-) WHERE label IS NOT NULL;
+) WHERE label IS NOT NULL AND (what, target) NOT IN (SELECT what, target FROM blinded);
 
 -- An adjudicated label, else the one that all readers who are sure agree on, else unsure. In a conflict label is NULL.
 CREATE MACRO IF NOT EXISTS consensus_until(entry) AS TABLE
@@ -138,22 +163,6 @@ SELECT target AS rid, * EXCLUDE (what, target) FROM readings_until(9223372036854
 
 CREATE VIEW IF NOT EXISTS current_review AS
 SELECT target AS rid, * EXCLUDE (what, target) FROM consensus_until(9223372036854775807) WHERE what = 'review';
-
-CREATE TABLE IF NOT EXISTS relabel_round (
-    round_id VARCHAR PRIMARY KEY, seq BIGINT NOT NULL, run_id VARCHAR NOT NULL, number INTEGER NOT NULL,
-    encoder_id VARCHAR NOT NULL, map_id VARCHAR, strategy VARCHAR NOT NULL, cluster INTEGER, predicted INTEGER,
-    summary VARCHAR NOT NULL, parameters JSON NOT NULL, reader VARCHAR NOT NULL,
-    model_before VARCHAR, model_after VARCHAR,
-    state VARCHAR NOT NULL CHECK (state IN ('open', 'finished', 'abandoned')),
-    opened TIMESTAMP NOT NULL, finished TIMESTAMP, closing BIGINT, -- number of the entry that closed it
-    minutes DOUBLE, outcome JSON
-);
-
-CREATE TABLE IF NOT EXISTS queue_item (
-    round_id VARCHAR NOT NULL, position INTEGER NOT NULL, cell_id VARCHAR NOT NULL, reason VARCHAR NOT NULL,
-    cluster INTEGER, probability DOUBLE, blind BOOLEAN NOT NULL,
-    PRIMARY KEY (round_id, cell_id)
-);
 
 CREATE VIEW IF NOT EXISTS queued AS -- cells that are somebody's to read now
 SELECT cell_id, reader, round_id FROM queue_item JOIN relabel_round USING (round_id) WHERE state = 'open';

@@ -12,6 +12,7 @@ from typing import Self
 
 from ctc_core.errors import StoreError
 from ctc_core.store import cartridge_bundle, files, projection
+from ctc_core.store.accounts import Accounts
 from ctc_core.store.bundle import Bundle, read_bundle
 from ctc_core.store.database import Database, open_database
 from ctc_core.store.journal import Draft, Entry, Journal
@@ -20,10 +21,11 @@ from ctc_core.store.registry import draft
 from ctc_core.store.relabelling import Relabelling
 from ctc_core.store.reports import Reports
 from ctc_core.store.roles import refusal
+from ctc_core.store.tags import Tags
 from ctc_core.types import Role
 
 
-class Store(Relabelling, Reports):
+class Store(Relabelling, Reports, Tags, Accounts):
     """Journal, database, crops and bundles of one data folder. Safe to share between threads.
 
     What a person decides goes to the journal first, then to DuckDB; a method that returns has saved.
@@ -147,7 +149,7 @@ class Store(Relabelling, Reports):
     def _record(self, *drafts: Draft) -> None:
         """Journal first, then DuckDB."""
         with self._exclusive():
-            self._catch_up(self.journal.append(drafts))
+            self._catch_up(self.journal.append(self.permitted(drafts)))
 
     def _catch_up(self, entries: Sequence[Entry]) -> None:
         """Apply what was just appended, and before it whatever an earlier failure left between journal and database."""
@@ -180,6 +182,7 @@ class Store(Relabelling, Reports):
             self._apply([entry])
         except StoreError as error:
             self.problems += (f"{entry.subject}: the cartridge is not in the store. {error}",)
+            self.lost |= {entry.subject}
 
     def _restore_crops(self, cartridge_id: str, bundle: Path) -> None:
         crops = self._folder / "crops"
@@ -210,11 +213,12 @@ class Store(Relabelling, Reports):
         imported_at = datetime.now(UTC).isoformat(timespec="microseconds")
         new = {"bundle_id": bundle.manifest.bundle_id, "manifest": bundle.manifest_sha256}
         new |= {"pseudonym": pseudonym, "imported_at": imported_at}
+        drafts = self.permitted([draft("cartridge", cartridge_id, reader, session, new=new)])
         with self._database.write() as cur:
             cartridge_bundle.insert(cur, bundle, imported_at)
             kept = files.keep(bundle, self._folder / "bundles")
             files.link_crops(kept, cartridge_id, self._folder / "crops")
-            entries = self.journal.append([draft("cartridge", cartridge_id, reader, session, new=new)])
+            entries = self.journal.append(drafts)
             projection.record(cur, entries)
         self._applied = entries[-1].seq
 

@@ -17,10 +17,10 @@ from ctc_core.store.cartridge_bundle import utc
 from ctc_core.store.files import CROPS
 from ctc_core.store.journal import Entry, canonical
 from ctc_core.store.maps import MAP
-from ctc_core.store.projection import DECISIONS, bundle_of
+from ctc_core.store.projection import DECISIONS, bundle_of, copied
 from ctc_core.store.reports import report_problems
 from ctc_core.store.store import Store
-from ctc_core.store.values import KeptRound
+from ctc_core.store.values import KeptRound, ModelRecord
 
 _NAMED = 20
 """How many differences of one kind are named one by one."""
@@ -66,15 +66,18 @@ def _verify(store: Store) -> Report:
         (seq, head), problems = store.journal.head, list(store.problems)
         decisions, patients, cartridges = store.decisions(), store.patients(), store.cartridges()
         kept = store.kept_rounds(), store.given_back()
+        received, models, runs = store.received(), store.models(), store.runs()
         try:
             entries = list(store.journal.entries())
         except JournalError as error:
             entries = None
             problems.append(str(error))
     if entries is not None:
+        problems += _few(_entry_problems(received, entries))
         problems += _few(_decision_problems(decisions, entries))
         problems += _few(_role_problems(patients, entries))
         problems += _few(_round_problems(*kept, entries))
+        problems += _few(_registry_problems(models, set(runs["run_id"]), entries))
         problems += _cartridge_problems(store, cartridges, entries)
     problems += _map_problems(store)
     problems += report_problems(store)
@@ -85,6 +88,33 @@ def _verify(store: Store) -> Report:
 def _few(problems: Iterator[str]) -> list[str]:
     found = list(problems)
     return found[:_NAMED] + ([f"... and {len(found) - _NAMED} more of this kind."] if len(found) > _NAMED else [])
+
+
+def _entry_problems(received: dict[int, tuple[Any, ...]], entries: list[Entry]) -> Iterator[str]:
+    """The store's own copy of the journal, which the audit page shows."""
+    for entry in entries:
+        if received.get(entry.seq) != copied(entry):
+            yield f"Entry {entry.seq} ({entry.kind} {entry.subject}): the store's copy is not what the journal says."
+    for seq in sorted(received.keys() - {entry.seq for entry in entries}):
+        yield f"Entry {seq} is in the store and not in the journal."
+
+
+def _registry_problems(models: tuple[ModelRecord, ...], runs: set[str], entries: list[Entry]) -> Iterator[str]:
+    """Models, which of them are in use, and how artefacts were made."""
+    kinds: dict[str, str] = {}
+    active: dict[str, str] = {}
+    for entry in entries:
+        if entry.kind == "model":
+            kinds.setdefault(entry.subject, entry.new["kind"])
+        elif entry.kind == "activate" and entry.subject in kinds:
+            active[kinds[entry.subject]] = entry.subject
+    expected = {id_: (kind, active.get(kind) == id_) for id_, kind in kinds.items()}
+    found = {model.model_id: (model.kind, model.active) for model in models}
+    for id_ in sorted(expected.keys() | found.keys()):
+        if expected.get(id_) != found.get(id_):
+            yield f"Model {id_}: (kind, in use) is {found.get(id_)} in the store, {expected.get(id_)} in the journal."
+    for run_id in sorted({entry.subject for entry in entries if entry.kind == "run"} ^ runs):
+        yield f"Run {run_id}: in the store or in the journal only."
 
 
 def _decision_problems(decisions: list[tuple[Any, ...]], entries: list[Entry]) -> Iterator[str]:
@@ -186,8 +216,8 @@ def _count_problems(store: Store, cartridge_id: str, encoder_id: str, cells: int
     for what, count, read in (("cells", cells, store.crops), ("events", events, store.event_crops)):
         try:
             found = len(read(cartridge_id))
-        except (OSError, ValueError) as error:
-            yield f"{cartridge_id}: no crops of its {what} ({error}). Open the store again; they are restored."
+        except StoreError as error:
+            yield f"{cartridge_id}: no crops of its {what}. Open the store again; they are restored. ({error})"
         else:
             if found != count:
                 yield f"{cartridge_id}: {found} crops for {count} {what}."

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ctc_core.settings import ROOT
 from ctc_core.store import Store, write_bundle
 from ctc_core.types import CROP_CHANNELS, Role
 
@@ -131,3 +135,19 @@ def filled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def filled(filled_once: Path, tmp_path: Path) -> Path:
     """A closed data folder with cartridge C1 (3 cells, 2 events) of the train patient P1."""
     return Path(shutil.copytree(filled_once, tmp_path / "data"))
+
+
+@pytest.fixture
+def run_python() -> Callable[[str], AbstractContextManager[subprocess.Popen[str]]]:
+    """`with run_python(program) as process:` another process has run the program and holds what it opened."""
+
+    @contextmanager
+    def run(program: str) -> Iterator[subprocess.Popen[str]]:
+        lines = f"import sys\n{program}\nprint('ready', flush=True)\nsys.stdin.read()"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+        with subprocess.Popen([sys.executable, "-c", lines], **pipes) as process:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+            yield process
+            process.kill()
+
+    return run

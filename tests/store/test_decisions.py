@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ctc_core.errors import JournalError, StoreError
+from ctc_core.errors import DecisionRefused, JournalError, StoreError
 from ctc_core.store import Entry, Store, projection, verify
 from ctc_core.types import Decision, Label
 
@@ -49,6 +49,9 @@ def test_a_decision_is_in_journal_and_store(desk: Store) -> None:
     assert current == {"cell_id": CELL, "label": "non-ctc", "reader": "ann", "reason": "no nucleus"}
     written = [(line["id"], line["kind"], line["subject"], line["old"], line["new"]) for line in lines(desk)[-2:]]
     assert written == [("d1", "label", f"C1/{CELL}", None, "ctc"), ("d2", "label", f"C1/{CELL}", "ctc", "non-ctc")]
+    assert {(line["reader"], line["role"], line["session"]) for line in lines(desk)[-2:]} == {
+        ("ann", "single-user", "s1")
+    }
 
 
 def test_events_without_a_cell_are_reviewed(desk: Store) -> None:
@@ -220,3 +223,16 @@ def test_every_write_changes_the_revision(desk: Store) -> None:
     after = desk.revision()
     desk.current_labels("C1")
     assert (after > before, desk.revision()) == (True, after)
+
+
+def test_what_the_maker_was_not_shown_is_not_overwritten(desk: Store) -> None:
+    """The same person in two tabs: the second one still shows the cell as undecided."""
+    desk.decide([label("d1", seen="")])
+    with pytest.raises(DecisionRefused, match=r"ann has said ctc of it elsewhere.*Nothing was overwritten"):
+        desk.decide([label("d2", Label.NON_CTC, seen="")])
+    assert desk.decide([label("d1", seen="")]) == ("d1",)  # sent again, not decided again
+    assert desk.decide([label("d3", Label.NON_CTC, reader="bob", seen="")]) == ("d3",)  # another person's own word
+    desk.decide([label("d4", Label.NON_CTC, seen="ctc"), label("d5", None, seen="non-ctc"), label("d6", seen="")])
+    with pytest.raises(DecisionRefused, match="ann has said ctc"):
+        desk.decide([label("d7", None, seen="unsure")])
+    assert [row[0] for row in desk.decisions()] == ["d1", "d3", "d4", "d5", "d6"]

@@ -33,7 +33,7 @@ def test_a_line_holds_everything_and_chains_to_the_one_before(tmp_path: Path) ->
     journal = Journal(tmp_path)
     assert journal.head == (0, "0" * 64)
     before = datetime.now(UTC)
-    journal.append([draft(1, old="ctc", new=None, reason="mis-click")])
+    journal.append([draft(1, old="ctc", new=None, reason="mis-click", role="expert")])
     journal.append([draft(2, reader="Zoë")])
     assert only_file(tmp_path).name == f"{before:%Y-%m}.jsonl"
     first, second = map(json.loads, only_file(tmp_path).read_text().splitlines())
@@ -48,6 +48,7 @@ def test_a_line_holds_everything_and_chains_to_the_one_before(tmp_path: Path) ->
         "time": first["time"],
         "kind": "label",
         "reader": "ann",
+        "role": "expert",
         "session": "s1",
         "subject": "C1/a",
         "old": "ctc",

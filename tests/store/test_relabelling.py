@@ -57,7 +57,8 @@ def finish(store: Store, found: Round, model: str | None = "m1") -> None:
     store.finish_round(found.round_id, model_after=model, outcome=OUTCOME, reader=found.reader, session="s1")
 
 
-def test_a_round_from_beginning_to_end(desk: Store) -> None:
+def open_two(desk: Store) -> tuple[Round, Round]:
+    """A round of two cells as it was opened, and as it should be."""
     draft = ask(
         CELLS[3],
         CELLS[1],
@@ -96,6 +97,11 @@ def test_a_round_from_beginning_to_end(desk: Store) -> None:
         labelled=0,
         minutes_used=None,
     )
+    return opened, expected
+
+
+def test_a_round_and_its_queue(desk: Store) -> None:
+    opened, expected = open_two(desk)
     assert (opened, desk.open_round_of("ann"), desk.rounds()) == (expected, expected, (expected,))
     assert (desk.open_round_of("bob"), desk.outcome(opened.round_id)) == (None, {})
     say(desk, "ann", CELLS[3], Label.CTC)
@@ -109,6 +115,11 @@ def test_a_round_from_beginning_to_end(desk: Store) -> None:
         *(1, 0.75, "ctc", "ann", "")
     ]
     assert queue[["predicted", "probability", "label", "reader", "comment"]].isna().iloc[1].all()
+
+
+def test_a_round_is_finished(desk: Store) -> None:
+    opened, expected = open_two(desk)
+    say(desk, "ann", CELLS[3], Label.CTC)
     finish(desk, opened)
     finish(desk, opened)  # the same again is harmless
     closed = desk.round(opened.round_id)

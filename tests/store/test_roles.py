@@ -66,6 +66,7 @@ def test_a_reviewed_patient_joins_the_pool_when_moved_to_train(labelled: Store) 
             "old": '"review"',
             "new": '"train"',
             "reason": "signed off on 3 March",
+            "role": "single-user",
         }
     ]
 
