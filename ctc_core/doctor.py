@@ -15,7 +15,7 @@ from ctc_core.settings import ROOT, Settings
 
 PACKAGES = (
     "streamlit", "duckdb", "numpy", "pandas", "pyarrow", "scikit-learn", "skops", "torch", "torchvision", "timm",
-    "safetensors", "tensorflow", "stardist", "umap-learn", "hdbscan", "tifffile", "huey", "altair",
+    "safetensors", "openvino", "tensorflow", "stardist", "umap-learn", "hdbscan", "tifffile", "huey", "altair",
 )  # fmt: skip
 MIN_FREE_GB = 5.0
 """A cartridge of 175 frames leaves about 0.2 GB; below this a cohort will not fit."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ctc_core.settings import Settings
+from ctc_core.settings import Runtime, Settings
 
 if TYPE_CHECKING:
     from ctc_core.encoder import Embedder
@@ -25,7 +25,9 @@ class Networks:
         if self._segmenter is None:
             from ctc_core.segment import Segmenter
 
-            self._segmenter = Segmenter.load(self.settings.segmenter, threads=self.settings.threads)
+            self._segmenter = Segmenter.load(
+                self.settings.segmenter, threads=self.settings.threads, runtime=self.settings.runtime
+            )
         return self._segmenter
 
     @property
@@ -35,6 +37,18 @@ class Networks:
             from ctc_core.encoder import Embedder
 
             self._embedder = Embedder.load(
-                self.settings.encoder, threads=self.settings.threads, data_dir=self.settings.data_dir
+                self.settings.encoder,
+                threads=self.settings.threads,
+                data_dir=self.settings.data_dir,
+                runtime=self.settings.runtime,
             )
         return self._embedder
+
+    @property
+    def lanes(self) -> int:
+        """Frames that may be computed at a time: Keras and torch take all cores for one."""
+        if self.settings.runtime is not Runtime.OPENVINO:
+            return 1
+        from ctc_core._openvino import threads_or_cores
+
+        return threads_or_cores(self.settings.threads)

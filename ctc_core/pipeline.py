@@ -1,13 +1,14 @@
 """One archive through the networks, frame by frame, into a bundle that the store can import.
 
 Every finished frame is a *part* on disk. A job that died, or was cancelled, goes on from its parts; parts made by other
-networks or from other files are thrown away. Memory holds one frame and the measurements, never the frames.
+networks or from other files are thrown away. Frames are computed in *lanes*, each frame from reading to its part in one
+of them, so that one lane reads, measures and writes while another one is in a network. Memory holds a frame a lane
+and the measurements, never the frames.
 """
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ctc_core.cartridge import Cartridge, open_cartridge
-from ctc_core.errors import FrameError, UserError
+from ctc_core.cartridge import Cartridge
+from ctc_core.cartridge.guarded import guarded
+from ctc_core.errors import FrameError
+from ctc_core.lanes import in_lanes
+from ctc_core.left_out import events_left_out, frames_left_out, refuse_tiny_frames
 from ctc_core.parts import Part, Parts, fingerprint
 from ctc_core.segment import FindsCells, crop, drop_duplicates, segment_frame
 from ctc_core.store import write_bundle
@@ -45,20 +49,29 @@ def ingest(
     pseudonym: str,
     role: str,
     progress: Progress,
+    lanes: int = 1,
 ) -> dict[str, object]:
     """Compute every frame and write `folder`/bundle; returns the outcome that commands and pages show.
 
+    `lanes`: frames computed at a time; more than one needs networks that several threads may call.
+
     Raises:
+        CartridgeError: its frames are too small, or overwhelm what reads them.
         Cancelled: from `progress`; the parts stay.
     """
     started = time.monotonic()
+    refuse_tiny_frames(cartridge)
     parts = Parts(folder / "parts", cartridge, segmenter.id, embedder.id)
-    for number in cartridge.frame_numbers:
-        done = number - cartridge.frame_numbers.start
-        progress(done, len(cartridge.frame_numbers), f"Frame {number}")
-        if not parts.has(number):
-            parts.add(number, *_compute(cartridge, number, segmenter, embedder))
-    progress(len(cartridge.frame_numbers), len(cartridge.frame_numbers), "Putting the cartridge together")
+    missing = [number for number in cartridge.frame_numbers if not parts.has(number)]
+    first, total = len(cartridge.frame_numbers) - len(missing), len(cartridge.frame_numbers)
+
+    def compute(number: int) -> int:
+        parts.add(number, *_compute(cartridge, number, segmenter, embedder))
+        return number
+
+    progress(first, total, f"Frame {missing[0]}" if missing else "All frames were read before")
+    for done, number in enumerate(in_lanes(compute, missing, lanes), first + 1):
+        progress(done, total, f"Frame {number}" if done < total else "Putting the cartridge together")
     found = [parts.read(number) for number in cartridge.frame_numbers]
     cells = _all_cells(cartridge, parts)
     outcome = _outcome(cartridge, found, len(cells), time.monotonic() - started)
@@ -74,8 +87,8 @@ def segment_archive(path: Path, segmenter: FindsCells, progress: Progress) -> pd
     Raises:
         CartridgeError: the archive cannot be accepted.
     """
-    with tempfile.TemporaryDirectory() as unpacked:
-        cartridge = open_cartridge(path, unpack_to=Path(unpacked))
+    with guarded(path) as cartridge:
+        refuse_tiny_frames(cartridge)
         tables = []
         for number in cartridge.frame_numbers:
             progress(number - 1, len(cartridge.frame_numbers), f"Frame {number}")
@@ -84,23 +97,6 @@ def segment_archive(path: Path, segmenter: FindsCells, progress: Progress) -> pd
             except FrameError as error:
                 progress(number, len(cartridge.frame_numbers), str(error))
     return drop_duplicates(pd.concat(tables, ignore_index=True), cartridge.grid)
-
-
-def load_crops(path: Path) -> NDArray[np.uint8]:
-    """Read an (n, 3, 48, 48) uint8 .npy file as a memory map.
-
-    Raises:
-        UserError: not such a file.
-    """
-    try:
-        crops: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        message = f"{path}: cannot be read as a .npy file ({error}). Give an (n, 3, 48, 48) uint8 array."
-        raise UserError(message) from error
-    if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (3, CROP_PX, CROP_PX):
-        message = f"{path}: holds {crops.dtype} {crops.shape}; crops are (n, 3, 48, 48) uint8, DAPI/CK/CD45."
-        raise UserError(message)
-    return crops
 
 
 Computed = tuple[Part, pd.DataFrame, dict[str, NDArray[Any]]]
@@ -149,9 +145,9 @@ def _all_cells(cartridge: Cartridge, parts: Parts) -> pd.DataFrame:
 
 
 def _outcome(cartridge: Cartridge, parts: list[Part], n_cells: int, seconds: float) -> dict[str, object]:
-    quarantined = [{"frame": part.frame, "reason": part.reason} for part in parts if part.status == "quarantined"]
+    quarantined = frames_left_out(cartridge, parts)
     flags = [{"frame": part.frame, "flag": flag} for part in parts for flag in part.flags]
-    events_quarantined = [{"rid": item.item, "reason": item.reason} for item in cartridge.quarantined_events]
+    events_quarantined = events_left_out(cartridge)
     odd = quarantined or flags or events_quarantined or cartridge.notes
     return {
         "status": "flagged" if odd else "accepted",

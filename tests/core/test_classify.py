@@ -42,6 +42,20 @@ def test_ranks_cells_as_the_papers_svm_does(fitted: Classifier) -> None:
     assert ours.dtype == np.float32 and ((ours > 0) & (ours < 1)).all()
 
 
+def test_probabilities_are_scikit_learns_own(fitted: Classifier) -> None:
+    """They are computed with one product of matrices; more rows than one block, near the boundary and far from it."""
+    rng = np.random.default_rng(5)
+    unseen = np.concatenate([_data(seed=1)[0], rng.normal(size=(classify.BLOCK, 128)) * 3, _data()[0]])
+    unseen = unseen.astype(np.float32)
+    pca, calibrated = fitted.pipeline
+    (part,) = calibrated.calibrated_classifiers_
+    expected = part.estimator.decision_function(pca.transform(unseen))
+    found = classify.decision_values(part.estimator, pca.transform(unseen))
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+    np.testing.assert_array_equal(found > 0, expected > 0)
+    np.testing.assert_allclose(fitted.probabilities(unseen), fitted.pipeline.predict_proba(unseen)[:, 1], atol=1e-5)
+
+
 def test_separates_what_can_be_separated(fitted: Classifier) -> None:
     unseen, labels, _ = _data(seed=1)
     scores = classify.evaluate(fitted.probabilities(unseen), labels)

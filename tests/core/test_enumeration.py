@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from ctc_core.enumeration import Summary, candidate_rows, candidate_table, match, summarise
+from ctc_core.enumeration import Summary, at_threshold, candidate_rows, candidate_table, located, match, summarise
 from ctc_core.intervals import Proportion, wilson
 
 
@@ -31,6 +31,26 @@ def test_match_is_one_to_one_and_optimal_where_the_nearest_is_not() -> None:
 def test_match_never_exceeds_the_distance() -> None:
     assert match(np.array([[0.0, 0.0]]), np.array([[0.0, 15.7]]), max_distance_um=10.0) == []
     assert match(np.array([[0.0, 0.0]]), np.array([[0.0, 15.6]]), max_distance_um=10.0) == [(0, 0)]
+
+
+def test_each_event_has_its_own_reach() -> None:
+    """Boxes of 8 and 60 px: a cell 11 px from both centres belongs to the larger box only."""
+    boxes = pd.DataFrame({"x0": [0.0, 100.0], "y0": [0.0, 100.0], "x1": [8.0, 160.0], "y1": [8.0, 130.0]})
+    events = located(boxes)
+    assert (events.y.tolist(), events.x.tolist()) == ([4.0, 115.0], [4.0, 130.0])
+    assert events.reach_um.tolist() == [6.2, 30 * 0.64]
+    centres = events[["y", "x"]].to_numpy(float)
+    assert match(centres + np.array([0.0, 11.0]), centres, events.reach_um.to_numpy(float)) == [(1, 1)]
+    assert match(centres + np.array([0.0, 9.6]), centres, events.reach_um.to_numpy(float)) == [(0, 0), (1, 1)]
+
+
+def test_two_ctcs_that_nearly_touch_stay_two_where_one_was_segmented() -> None:
+    """As on a simulated cartridge: centres 11.7 px apart, boxes of 19 and 22 px, one cell, on the second event."""
+    boxes = pd.DataFrame({"x0": [603.0, 610.0], "y0": [111.0, 118.0], "x1": [622.0, 631.0], "y1": [130.0, 140.0]})
+    events = located(boxes)
+    reach = events.reach_um.to_numpy(float)
+    assert match(np.array([[128.6, 619.9]]), events[["y", "x"]].to_numpy(float), reach) == [(0, 1)]
+    assert match(np.array([[128.6, 619.9]]), events[["y", "x"]].to_numpy(float)[:1], reach[:1]) == []
 
 
 def test_match_of_nothing() -> None:
@@ -88,6 +108,7 @@ def _events() -> pd.DataFrame:
             "cartridge_x": [11.0, 91.0, 280.0],
             "assigned": [True, False, True],
             "crop_index": [0, 1, 2],
+            "reach_um": [6.2, 6.2, 6.2],
         }
     )
 
@@ -103,6 +124,22 @@ def test_candidate_table_puts_everything_into_its_group() -> None:
         ["event:3", None, "3", "cellsearch", 2, True, 2],
     ]
     assert table.probability.fillna(-1).tolist() == [0.9, 0.7, 0.2, -1.0]
+
+
+def test_a_decided_cell_below_the_threshold_is_listed_and_on_nobodys_side() -> None:
+    table = candidate_table(_cells(), _events(), 0.5, also=["d"]).assign(label=["ctc", None, None, None, "ctc"])
+    assert table[["candidate_id", "group"]].to_numpy().tolist()[-1] == ["d", "less"]
+    found = summarise(table, _events())
+    assert (found.confirmed, found.model_shown, found.undecided) == (2, 2, 3)
+    assert found.model_ppv == wilson(1, 1)
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.5, 0.8, 0.95])
+def test_another_threshold_gives_the_table_that_would_have_been_made_there(threshold: float) -> None:
+    decided = pd.DataFrame({"candidate_id": ["b", "d"], "label": ["ctc", "non-ctc"]})
+    everything = candidate_table(_cells(), _events(), 0.0).merge(decided, on="candidate_id", how="left")
+    direct = candidate_table(_cells(), _events(), threshold, also=["b", "d"]).merge(decided, how="left")
+    pd.testing.assert_frame_equal(at_threshold(everything, threshold), direct)
 
 
 def test_a_cell_in_one_frame_matches_the_event_of_its_other_half_in_the_next() -> None:

@@ -74,7 +74,9 @@ def test_our_errors_become_the_jobs_message(jobs: Jobs, error: Exception, state:
         raise error
 
     jobs.run(job_id, work)
-    assert jobs.state(job_id) == JobState(state, message=str(error))
+    archive = isinstance(error, CartridgeError)
+    result = {"file": "x", "cause": "no frames", "advice": "Give the folder"} if archive else {}
+    assert jobs.state(job_id) == JobState(state, message=str(error), result=result)
 
 
 def test_a_fault_of_ours_is_recorded_and_not_hidden(jobs: Jobs) -> None:
@@ -116,7 +118,7 @@ def test_retry_queues_again(jobs: Jobs) -> None:
     jobs.retry(job_id)
     jobs.run(job_id, _three_frames)
     assert jobs.state(job_id).state == "finished"
-    assert [task.args for task in jobs.huey.pending()] == [(job_id,), (job_id,)]
+    assert [task.args for task in jobs.huey.pending()] == [[job_id], [job_id]]
 
 
 def test_a_result_is_not_computed_twice(jobs: Jobs) -> None:
@@ -159,3 +161,25 @@ def test_recover_queues_what_waits_without_being_queued(jobs: Jobs) -> None:
     jobs.huey.flush()
     assert jobs.recover() == [job_id]
     assert jobs.recover() == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a database", None])
+def test_a_damaged_queue_is_set_aside_and_its_jobs_queued_again(tmp_path: Path, damage: bytes | None) -> None:
+    first = Jobs(tmp_path)
+    waiting = _submit(first)
+    first.huey.storage.close()
+    for path in tmp_path.glob("queue.sqlite*"):
+        content = path.read_bytes()
+        path.write_bytes(bytes(len(content) // 2) if damage is None else damage)
+    jobs = Jobs(tmp_path)
+    assert jobs.recover() == [waiting]
+    assert [task.args[0] for task in jobs.huey.pending()] == [waiting]
+
+
+def test_a_state_that_was_lost_can_be_tried_again(jobs: Jobs) -> None:
+    job_id = _submit(jobs)
+    (jobs.folder / job_id / "state.json").write_bytes(b"")
+    assert jobs.state(job_id).state == "failed"
+    assert jobs.status()[0].state.message == "Where this job stood was lost. Try it again."
+    jobs.retry(job_id)
+    assert jobs.state(job_id).state == "queued"

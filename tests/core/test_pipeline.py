@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ctc_core.cartridge import VARIANTS, open_cartridge
+from ctc_core.encoder.crops import load_crops
 from ctc_core.errors import Cancelled, UserError
-from ctc_core.pipeline import ingest, load_crops, segment_archive
+from ctc_core.pipeline import ingest, segment_archive
 from ctc_core.store import read_bundle
 from ctc_core.types import Progress, silent
 from tests.support import DISCS, OUTCOME, ProjectingEmbedder, ThresholdSegmenter, make_archive
@@ -71,6 +72,37 @@ def test_goes_on_from_finished_frames(
     assert segmenter.calls == 2
     resumed = _ingest(archive, tmp_path / "job", segmenter, embedder)
     assert (segmenter.calls, resumed["cells"]) == (4, 6)
+
+
+@pytest.mark.parametrize("lanes", [2, 3])
+def test_frames_at_a_time_change_nothing(
+    archive: Path, tmp_path: Path, segmenter: ThresholdSegmenter, embedder: ProjectingEmbedder, lanes: int
+) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def note(done: int, total: int, _note: str) -> None:
+        seen.append((done, total))
+
+    ids = []
+    for name, at_a_time in (("one", 1), ("more", lanes)):
+        (tmp_path / name).mkdir()
+        given = {"pseudonym": "p-1", "role": "review", "progress": note, "lanes": at_a_time}
+        ingest(open_cartridge(archive), tmp_path / name, segmenter, embedder, **given)  # type: ignore[arg-type]
+        ids.append(read_bundle(tmp_path / name / "bundle").manifest.bundle_id)
+    assert ids[0] == ids[1]
+    assert seen == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)] * 2
+
+
+def test_what_was_cancelled_between_lanes_goes_on_from_its_frames(
+    archive: Path, tmp_path: Path, segmenter: ThresholdSegmenter, embedder: ProjectingEmbedder
+) -> None:
+    (tmp_path / "job").mkdir()
+    given = {"pseudonym": "p-1", "role": "review", "lanes": 2}
+    with pytest.raises(Cancelled):
+        ingest(open_cartridge(archive), tmp_path / "job", segmenter, embedder, progress=cancel_at_third, **given)  # type: ignore[arg-type]
+    assert 2 <= segmenter.calls <= 4
+    ingest(open_cartridge(archive), tmp_path / "job", segmenter, embedder, progress=silent, **given)  # type: ignore[arg-type]
+    assert segmenter.calls == 4
 
 
 def test_frames_of_another_network_are_not_reused(

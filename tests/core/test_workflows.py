@@ -19,7 +19,7 @@ class FakeNetworks:
     """Networks that need no weights."""
 
     def __init__(self) -> None:
-        self.segmenter, self.embedder = ThresholdSegmenter(), ProjectingEmbedder()
+        self.segmenter, self.embedder, self.lanes = ThresholdSegmenter(), ProjectingEmbedder(), 1
 
 
 @pytest.fixture

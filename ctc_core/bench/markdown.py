@@ -1,0 +1,89 @@
+"""Results as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NAMES = {"plain": "plain baseline", "ours": "desk", "ours-224": "desk, encoder at 224 px"}
+
+
+def cartridge(result: Mapping[str, Any]) -> list[str]:
+    """Of `cartridge.compare`."""
+    parts = (_about(result), _ways(result["ways"]), _stages(result["ways"]), _growth(result["growth"]))
+    return [line for part in parts for line in (*part, "")] + _same(result["same_cells"], result["same_vectors"])
+
+
+def _about(result: Mapping[str, Any]) -> list[str]:
+    about = result["machine"]
+    return [
+        f"{about['cpu']}, {about['cores']} cores, load {about['load']}; {about['runtime']} in {about['precision']}.",
+        f"Most GFLOP/s seen: {about['gflops_product']} (matrix product), {about['gflops_convolution']} (convolution).",
+        f"{result['data']}: {result['frames']} frames, {result['cells']} cells; medians of {result['repeats']} turns.",
+    ]
+
+
+def _ways(ways: Mapping[str, Any]) -> list[str]:
+    head = ("", "s", "CPU s", "cells/s", "s for 175 frames", "peak MB", "times faster", "times less CPU")
+    rows = []
+    for name, way in ways.items():
+        numbers = (f"{way['seconds']:.2f}", f"{way['cpu']:.2f}", f"{way['cells_per_second']:.0f}")
+        more = (f"{way['full_cartridge_seconds']:.0f}", f"{way['peak_mb']:.0f}")
+        rows.append((NAMES[name], *numbers, *more, _spread(way["times_faster"]), _spread(way["times_less_cpu"])))
+    return table(head, rows)
+
+
+def _stages(ways: Mapping[str, Any]) -> list[str]:
+    stages = list(dict.fromkeys(stage for way in ways.values() for stage in way["stages"]))
+    rows = [(stage, *(_share(way["stages"], stage) for way in ways.values())) for stage in stages]
+    names = [NAMES[name] for name in ways]
+    return ["Seconds in each stage, summed over lanes (share):", "", *table(("stage", *names), rows)]
+
+
+def _growth(growth: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = []
+    for row in growth:
+        pace = f"{1000 * row['seconds_per_frame']:.0f}"
+        rows.append((row["frames"], row["cells"], f"{row['seconds']:.2f}", pace, f"{row['peak_mb']:.0f}"))
+    return table(("frames", "cells", "s", "ms a frame", "peak MB"), rows)
+
+
+def _same(cells: Mapping[str, float], vectors: Mapping[str, float]) -> list[str]:
+    return [
+        f"Beside Keras in 32 bits ({cells['cells']} cells): F1 of the same cells {cells['f1']:.4f},",
+        f"{cells['within_1_px']:.1%} of boxes within 1 px, 99 % within {cells['p99_px']:.4f} px.",
+        f"Beside torch in 32 bits ({vectors['crops']} simulated crops): centred cosine {vectors['cosine_mean']:.6f},",
+        f"least {vectors['cosine_min']:.6f}; F1 {vectors['f1']:.4f}, exactly {vectors['f1_exact']:.4f}; P(CTC) differs",
+        f"by {vectors['p_mean']:.1e}, at most {vectors['p_max']:.1e}; {vectors['calls_changed']} calls changed.",
+    ]
+
+
+def timings(result: Mapping[str, Any]) -> list[str]:
+    """Of `loop.measure`, `desk.measure` and `learning.measure`: rows of name, size, seconds, baseline, ratio."""
+    head = ("what", "size", "ms", "plain ms", "times faster", "")
+    return [*table(head, [_timing(row) for row in result["rows"]]), "", result["about"]]
+
+
+def _timing(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    plain = f"{1000 * row['baseline']:.1f}" if "baseline" in row else "-"
+    ratio = _spread(row["ratio"]) if "ratio" in row else "-"
+    return row["name"], row["size"], f"{1000 * row['seconds']:.1f}", plain, ratio, row.get("note", "")
+
+
+def table(head: Sequence[Any], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Lines of one table, columns aligned."""
+    cells = [[str(value) for value in row] for row in (head, *rows)]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(head))]
+    lines = [
+        "| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |" for row in cells
+    ]
+    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
+
+
+def _spread(value: Mapping[str, float]) -> str:
+    return f"{value['median']:.1f} ({value['min']:.1f}-{value['max']:.1f})"
+
+
+def _share(stages: Mapping[str, float], name: str) -> str:
+    total = sum(stages.values())
+    return f"{stages[name]:.2f} ({stages[name] / total:.0%})" if name in stages else "-"
