@@ -38,18 +38,28 @@ def reliability(
     cells: Annotated[int, typer.Option(min=20, help="Cells of each draw.")] = 300,
     labels: Annotated[int, typer.Option(min=20, help="Labelled cells of each patient with labels.")] = 64,
     hold_out: Annotated[str, typer.Option(help="Kind of object that nobody labelled.")] = "smear",
+    every_kind: Annotated[bool, typer.Option("--every-kind", help="Also tell of each kind if it is noticed.")] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     encoder: Annotated[str | None, typer.Option(help="Name or path of another encoder.")] = None,
 ) -> None:
-    """Predicted against realised errors on simulated patients, and whether an unknown kind of cell is noticed."""
+    """Predicted against realised errors on simulated patients, and whether an unknown kind of cell is noticed.
+
+    The data folder keeps the patients: broken off, it goes on where it stopped.
+    """
+    from functools import partial
+
     from ctc_core.encoder import Embedder
-    from ctc_core.encoder.data import EVALUATION_PATIENTS
+    from ctc_core.encoder.data import EVALUATION_PATIENTS, simulator_version
     from ctc_core.reliability.calibration import Plan, calibrate
-    from ctc_core.reliability.simulated import simulated_patients
+    from ctc_core.reliability.planted import notice
+    from ctc_core.reliability.simulated import KINDS, simulated_patients
 
     settings = Session.settings
     embedder = Embedder.load(encoder or settings.encoder, threads=settings.threads)
-    source = simulated_patients(embedder.embed, hold_out=hold_out, cells_labelled=labels, cells_drawn=cells, seed=seed)
+    folder = settings.data_dir / "experiments" / f"{embedder.id}-{simulator_version()}"
+    planting = partial(
+        simulated_patients, embedder.embed, cells_labelled=labels, cells_drawn=cells, seed=seed, folder=folder
+    )
     everyone = 3 * labelled + patients
     plan = Plan(
         train=labelled,
@@ -59,7 +69,9 @@ def reliability(
         first=EVALUATION_PATIENTS.start + seed * everyone,
         seed=seed,
     )
-    report = calibrate(source, plan, encoder_id=embedder.id, progress=progress("reliability"))
+    report = calibrate(planting(hold_out=hold_out), plan, encoder_id=embedder.id, progress=progress("reliability"))
+    if every_kind:
+        report["kinds"] = {kind: notice(planting(hold_out=kind), plan, encoder_id=embedder.id) for kind in KINDS}
     about = {"encoder_id": embedder.id, "data": "simulated, unseen patients", "hold_out": hold_out, "seed": seed}
     result = {**about, **report}
     _write(out, result)

@@ -23,6 +23,8 @@ round_app = typer.Typer(no_args_is_help=True, help="Rounds of relabelling.")
 rounds_app.add_typer(round_app, name="round")
 
 SESSION = "command line"
+USUAL = "ours"
+"""Strategy, as the page recommends it."""
 
 Strategy = Annotated[str, typer.Option(help="How cells are chosen, e.g. real-world, inverse-f1, random, typiclust.")]
 Cells = Annotated[int, typer.Option("-n", "--cells", min=1, help="Cells to ask for.")]
@@ -35,25 +37,13 @@ Why = Annotated[str, typer.Option(help="Why; the journal keeps it.")]
 
 @rounds_app.command()
 def propose(
-    strategy: Strategy = "real-world",
-    cells: Cells = 50,
-    seed: Seed = 0,
-    cluster: Cluster = None,
-    second_share: Share = 0.0,
+    strategy: Strategy = USUAL, cells: Cells = 50, seed: Seed = 0, cluster: Cluster = None, second_share: Share = 0.0
 ) -> None:
     """Print what a round would hold and why; changes nothing."""
     from ctc_core.rounds import propose as run
 
     with _store() as store:
-        made = run(
-            store,
-            strategy=strategy,
-            n=cells,
-            seed=seed,
-            reader=Session.settings.reader,
-            cluster=cluster,
-            second_share=second_share,
-        )
+        made = run(store, **_asked(strategy, cells, seed, cluster, second_share))
     now = made.situation
     show(
         {
@@ -73,7 +63,7 @@ def propose(
 
 @round_app.command("start")
 def start(
-    strategy: Strategy = "real-world",
+    strategy: Strategy = USUAL,
     cells: Cells = 50,
     seed: Seed = 0,
     cluster: Cluster = None,
@@ -85,18 +75,8 @@ def start(
     from ctc_core.rounds import start_round
 
     with _store() as store:
-        made = start_round(
-            store,
-            strategy=strategy,
-            n=cells,
-            seed=seed,
-            reader=Session.settings.reader,
-            session=SESSION,
-            minutes=minutes,
-            second_share=second_share,
-            cluster=cluster,
-            run_id=run,
-        )
+        asked = _asked(strategy, cells, seed, cluster, second_share)
+        made = start_round(store, session=SESSION, minutes=minutes, run_id=run, **asked)
     show(_about(made))
 
 
@@ -169,6 +149,7 @@ def rounds(
     start: Annotated[int, typer.Option(min=20, help="Labelled cells before the first round.")] = 200,
     step: Annotated[int, typer.Option(min=1, help="Cells read in a round.")] = 50,
     loops: Annotated[int, typer.Option(min=1, help="Rounds.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Of the cohort: another one has other patients.")] = 0,
     only_errors: Annotated[bool, typer.Option("--only-errors", help="The expert marks wrong calls only.")] = False,
     encoder: Annotated[str | None, typer.Option(help="Name or path of another encoder.")] = None,
 ) -> None:
@@ -179,7 +160,7 @@ def rounds(
 
     settings, report = Session.settings, progress("rounds")
     embedder = Embedder.load(encoder or settings.encoder, threads=settings.threads, data_dir=settings.data_dir)
-    folder, made = settings.data_dir / "experiments", CohortPlan(patients, cells)
+    folder, made = settings.data_dir / "experiments", CohortPlan(patients, cells, seed)
     cohort = kept_cohort(folder, embedder.id, embedder.embed, made, report)
     names = tuple(strategies.split(","))
     plan = Plan(names, seeds, start, step, loops, only_errors=only_errors)
@@ -189,6 +170,12 @@ def rounds(
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps({**result, "records": records}, allow_nan=False) + "\n")
     show({**result, "out": str(out)})
+
+
+def _asked(strategy: str, n: int, seed: int, cluster: int | None, second_share: float) -> dict[str, Any]:
+    """What `propose` and `start_round` take alike."""
+    asked = {"strategy": strategy, "n": n, "seed": seed, "cluster": cluster, "second_share": second_share}
+    return {**asked, "reader": Session.settings.reader}
 
 
 def _store() -> Store:

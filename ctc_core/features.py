@@ -10,6 +10,7 @@ CSV files without extension and npy files, rows of a CSV and of its arrays in th
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ UNLABELLED = 10
 """Label of a cell without one."""
 COLUMNS = ("case", "frame_num", "label", "dapi_path", "ck_path", "cd45_path")
 """Columns of every table; test and unlabelled cells also have `cluster`. More columns are kept."""
+WIDEST = 4096
+"""Most principal components that are believed; the published folder has 32."""
 BOTH = "labeled_test_and_unlabeled_train"
 
 
@@ -109,7 +112,23 @@ def _read_table(path: Path, allowed: tuple[int, ...]) -> pd.DataFrame:
         named = " or ".join(str(label) for label in allowed)
         message = f"{path}: the label {unknown[0]} stands where only {named} may. 0 is non-CTC, 1 CTC, 10 unlabelled."
         raise UserError(message)
-    return table
+    if not len(table) and UNLABELLED not in allowed:
+        message = f"{path}: holds no cell. The experiments need labelled training and test cells; export it again."
+        raise UserError(message)
+    return table.assign(cluster=_clusters(path, table.cluster)) if "cluster" in table else table
+
+
+def _clusters(path: Path, column: pd.Series) -> NDArray[np.int64]:
+    """Ids as whole numbers, however they were written."""
+    values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values == np.round(values))))
+    if len(wrong):
+        message = (
+            f"{path}: the cluster '{column.iloc[wrong[0]]}' of row {wrong[0] + 1} is not a whole number. Write each "
+            "cell's cluster id there, -1 for background."
+        )
+        raise UserError(message)
+    return values.astype(np.int64)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -124,11 +143,12 @@ def _read_csv(path: Path) -> pd.DataFrame:
 def _read_array(path: Path, *, rows: int, columns: int | None = None) -> NDArray[np.floating]:
     _require_file(path)
     try:
-        array: NDArray[np.floating] = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        with path.open("rb") as file:
+            array: NDArray[np.floating] = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         message = f"{path}: not a plain npy array ({error}). Export the folder again."
         raise UserError(message) from error
-    if array.ndim != 2 or len(array) != rows or (columns is not None and array.shape[1] != columns):
+    if array.ndim != 2 or len(array) != rows or array.shape[1] not in ((columns,) if columns else range(1, WIDEST + 1)):
         message = f"{path}: of shape {array.shape}, but its table needs ({rows}, {columns or 'n'}). Export both again."
         raise UserError(message)
     if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():

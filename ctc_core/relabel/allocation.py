@@ -1,18 +1,16 @@
 """How many cells to ask for in each cluster.
 
-Published: the more the lower the F1 (`inverse_f1_counts`). Ours: by the errors that labels should remove
-(`error_counts`), from estimates that a lucky or unlucky handful of cells cannot throw far.
+Published: the more the lower the F1 (`inverse_f1_counts`). Ours needs no shares, but an F1 that a lucky or unlucky
+handful of cells cannot throw far (`shrunken_f1`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import floor, sqrt
+from math import floor
 
 PRIOR = 20
 """Validation cells that the F1 of all clusters together counts for in the F1 of one."""
-FLOOR = 0.2
-"""Part of the labels that is shared equally, whatever the figures say: no cluster is starved by a lucky F1 of 1."""
 
 
 # ---- published ------------------------------------------------------------------------------------------------------
@@ -83,34 +81,6 @@ def shrunken_f1(
         cluster: (cluster_f1.get(cluster, 0.0) * number.get(cluster, 0) + mean * prior)
         / (number.get(cluster, 0) + prior)
         for cluster in clusters
-    }
-
-
-def error_counts(
-    cluster_f1: Mapping[int, float], cluster_n: Mapping[int, int], available: Mapping[int, int], n: int
-) -> dict[int, int]:
-    """Cells to take from each cluster of `available`, ascending, by the errors that labels should remove there.
-
-    A cluster of s cells in which a share u is called wrongly holds s u errors. They fall with the square root of the
-    labels spent there, at the price of one label a cell, so that labels do the most in proportion to u sqrt(s)
-    (Neyman's rule). u is 1 - F1 with a shrunken F1. `FLOOR` of the labels is shared equally.
-
-    Args:
-        cluster_f1, cluster_n: as in `Evidence`.
-        available: cells of each cluster that may be asked for.
-        n: cells to take; fewer where `available` holds fewer.
-    """
-    f1 = shrunken_f1(cluster_f1, cluster_n, available)
-    weights = {cluster: (1 - f1[cluster]) * sqrt(available[cluster]) for cluster in sorted(available)}
-    counts = largest_remainders(_with_floor(weights), n)
-    return overflow(counts, available, sorted(weights, key=lambda cluster: (-weights[cluster], cluster)))
-
-
-def _with_floor(weights: Mapping[int, float]) -> dict[int, float]:
-    total, equal = sum(weights.values()), 1 / max(len(weights), 1)
-    return {
-        cluster: FLOOR * equal + (1 - FLOOR) * (weight / total if total else equal)
-        for cluster, weight in weights.items()
     }
 
 

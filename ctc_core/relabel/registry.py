@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ctc_core.errors import SettingsError
 from ctc_core.relabel.evidence import Evidence, Selection
 from ctc_core.relabel.strategies.cluster_margin import cluster_margin
+from ctc_core.relabel.strategies.committee import committee
 from ctc_core.relabel.strategies.coverage import core_set, probcover
 from ctc_core.relabel.strategies.ours import ours
 from ctc_core.relabel.strategies.published import inverse_f1, random, real_world
@@ -39,7 +40,7 @@ STRATEGIES: dict[str, Strategy] = _table(
     Strategy(
         "ours",
         "Where labels help most",
-        "Shares the labels out by how many errors they should remove, and takes unsure cells that differ in each area.",
+        "Takes the cells whose labels tell the most about cells like them, above all unsure ones in areas with errors.",
         ours,
         by_f1=True,
     ),
@@ -60,6 +61,12 @@ STRATEGIES: dict[str, Strategy] = _table(
     Strategy("random", "Random", "Takes cells at random from all that are not labelled.", random),
     Strategy("margin", "Closest to the limit", "Takes the cells whose P(CTC) is nearest to one half.", margin),
     Strategy("entropy", "Highest entropy", "Takes the cells whose predicted class carries the most doubt.", entropy),
+    Strategy(
+        "committee",
+        "Divided votes (ensemble)",
+        "Fits ten classifiers to resampled labels and takes the cells on which they disagree most.",
+        committee,
+    ),
     Strategy(
         "core-set",
         "Farthest from labels (core-set)",

@@ -78,7 +78,7 @@ def coverage(intervals: Sequence[Interval], realised: Whole) -> dict[str, float 
     return share([i.low <= number <= i.high for i, number in zip(intervals, realised.tolist(), strict=True)])
 
 
-def share(flags: Sequence[bool]) -> dict[str, float | int] | None:
+def share(flags: Sequence[bool] | NDArray[np.bool_]) -> dict[str, float | int] | None:
     """Share of flags that are set, with its Wilson interval; None without flags."""
     found = wilson(int(np.sum(flags)), len(flags))
     if found is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,14 @@ class Plan:
     """Patients with fewer planted cells do not count as having the unknown kind."""
     seed: int = 0
 
+    def numbers(self) -> list[range]:
+        """Numbers of the patients to train, to test, without labels, and to draw."""
+        ends = np.cumsum([self.first, self.train, self.test, self.unlabelled, self.draws]).tolist()
+        return [range(low, high) for low, high in pairwise(ends)]
+
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """Cells of several patients, one after the other."""
 
     cells: Cells
@@ -82,13 +88,13 @@ def calibrate(
         (share of single cells, planted and ordinary), alarm (share of patients flagged as a whole, with the planted
         kind and without).
     """
-    numbers = iter(range(plan.first, plan.first + plan.train + plan.test + plan.unlabelled + plan.draws))
+    *known, drawn = plan.numbers()
     train, test, unlabelled = (
-        _ordinary(_collect(source, [next(numbers) for _ in range(n)], labelled=labelled, progress=progress))
-        for n, labelled in ((plan.train, True), (plan.test, True), (plan.unlabelled, False))
+        ordinary(collect(source, numbers, labelled=labelled, progress=progress))
+        for numbers, labelled in zip(known, (True, True, False), strict=True)
     )
     classifier, latent_map, judgement = _fit(train, test, unlabelled, plan, encoder_id, parameters, progress)
-    draws = _collect(source, list(numbers), labelled=False, progress=progress)
+    draws = collect(source, drawn, labelled=False, progress=progress)
     placed = place(latent_map, draws.cells.vectors, encoder_id=encoder_id, progress=progress)
     probabilities = classifier.probabilities(draws.cells.vectors)
     patients = [np.flatnonzero(draws.patients == name) for name in dict.fromkeys(draws.patients.tolist())]
@@ -99,14 +105,15 @@ def calibrate(
 # ---- patients -------------------------------------------------------------------------------------------------------
 
 
-def _collect(source: Source, numbers: Sequence[int], *, labelled: bool, progress: Progress) -> _Group:
+def collect(source: Source, numbers: Sequence[int], *, labelled: bool, progress: Progress) -> Group:
+    """Cells of the patients of these numbers."""
     found = []
     for done, number in enumerate(numbers):
         found.append(source(number, labelled))
         progress(done + 1, len(numbers), "Patients with labels" if labelled else "Patients without labels")
     sizes = [len(patient.is_ctc) for patient in found]
     ids = tuple(f"{number}-{row}" for number, size in zip(numbers, sizes, strict=True) for row in range(size))
-    return _Group(
+    return Group(
         Cells(ids, np.concatenate([patient.vectors for patient in found])),
         np.concatenate([patient.is_ctc for patient in found]),
         np.repeat(np.array([str(number) for number in numbers]), sizes),
@@ -114,20 +121,20 @@ def _collect(source: Source, numbers: Sequence[int], *, labelled: bool, progress
     )
 
 
-def _ordinary(group: _Group) -> _Group:
+def ordinary(group: Group) -> Group:
     """Without planted cells."""
     kept = np.flatnonzero(~group.planted)
     cells = Cells(tuple(group.cells.cell_ids[i] for i in kept), group.cells.vectors[kept])
-    return _Group(cells, group.is_ctc[kept], group.patients[kept], group.planted[kept])
+    return Group(cells, group.is_ctc[kept], group.patients[kept], group.planted[kept])
 
 
 # ---- fit and predict ------------------------------------------------------------------------------------------------
 
 
 def _fit(
-    train: _Group,
-    test: _Group,
-    unlabelled: _Group,
+    train: Group,
+    test: Group,
+    unlabelled: Group,
     plan: Plan,
     encoder_id: str,
     parameters: MapParameters,
@@ -167,7 +174,7 @@ class _Outcome:
 
 
 def _outcome(
-    draws: _Group,
+    draws: Group,
     own: NDArray[np.int64],
     placed: Placed,
     probabilities: NDArray[np.float32],

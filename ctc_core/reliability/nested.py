@@ -100,11 +100,15 @@ def _by_cluster(evidence: Evidence, clusters: Sequence[int]) -> tuple[ClusterMet
     )
 
 
-def _weakness(figures: ClusterMetrics) -> tuple[bool, float, int, int]:
-    """Lowest F1 first; of equal ones, such as several without a CTC found, the one with more errors."""
+def _weakness(figures: ClusterMetrics) -> tuple[bool, float, bool, int, int]:
+    """Lowest F1 first; of equal ones those with CTCs, then the one with more errors.
+
+    Without a CTC one false call makes F1 0: a cluster whose CTCs are all missed is weaker.
+    """
     f1 = figures.f1.estimate if figures.f1 else 1.0
     errors = figures.counts.fp + figures.counts.fn
-    return not figures.enough, f1, -errors, figures.cluster if figures.cluster is not None else 0
+    cluster = figures.cluster if figures.cluster is not None else 0
+    return not figures.enough, f1, figures.counts.n_ctc == 0, -errors, cluster
 
 
 def _ids(ranked: Sequence[ClusterMetrics]) -> list[int]:

@@ -6,6 +6,7 @@ from ctc_core.rounds.noise import reject_new
 from ctc_core.rounds.past import Replay, activate, replay
 from ctc_core.rounds.propose import Proposal, propose, start_round
 from ctc_core.rounds.refit import finish_here, finishing, request_finish
+from ctc_core.rounds.situation import left_to_ask
 
 __all__ = [
     "Proposal",
@@ -13,6 +14,7 @@ __all__ = [
     "activate",
     "finish_here",
     "finishing",
+    "left_to_ask",
     "propose",
     "reject_new",
     "replay",

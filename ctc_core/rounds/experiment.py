@@ -6,7 +6,7 @@ that many runs take minutes. Each run has its own training and test patients, it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ctc_core import classify
 from ctc_core.classify import Classifier
 from ctc_core.errors import SettingsError
-from ctc_core.latent import BACKGROUND, Cells, LatentMap, MapParameters, Reduction, fit_map, nearest_clusters
+from ctc_core.latent import BACKGROUND, Cells, LatentMap, Reduction, fit_map, nearest_clusters
+from ctc_core.relabel.experiments.folders import SMALL_MAP
 from ctc_core.relabel.registry import strategy as named
 from ctc_core.reliability import MIN_LABELS, ClusterMetrics, cluster_metrics, count
 from ctc_core.rounds.cohort import Cohort
@@ -24,10 +25,6 @@ from ctc_core.rounds.evidence import Known, Unread, gather
 from ctc_core.rounds.expert import says
 from ctc_core.types import Label, Progress, silent
 
-SMALL_MAP = MapParameters(
-    n_neighbors=50, min_dist=0.1, min_cluster_size=60, min_samples=15, cluster_selection_epsilon=0
-)
-"""The published parameters are made for 50,000 cells; with two thousand they find hardly any cluster."""
 MIN_CTC = 20
 """A cluster with fewer test CTCs has no F1 worth following."""
 
@@ -110,12 +107,25 @@ def _without_background(made: LatentMap) -> tuple[Rows, Rows]:
     return near[0], near[1]
 
 
-def _one_run(setting: Setting, name: str, seed: int, plan: Plan, encoder_id: str) -> list[dict[str, Any]]:
-    cohort, ids = setting.cohort, setting.cohort.cell_ids
-    rows = setting.first
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """What stands after some rounds."""
+
+    number: int
+    """0: before the first."""
+    classifier: Classifier
+    n_train: int
+    cluster_f1: Mapping[int, float | None]
+    """Told by training labels."""
+    asked: int | None
+    """Cluster that the round before has asked about; None: several."""
+
+
+def loops(setting: Setting, name: str, seed: int, plan: Plan, encoder_id: str) -> Iterator[Loop]:
+    """Before the first round and after each: fit, propose, ask the expert, again."""
+    cohort, ids, rows, asked = setting.cohort, setting.cohort.cell_ids, setting.first, None
     said = _say(cohort, rows, plan.error_rate, seed)
-    records, asked = [], None
-    for loop in range(plan.rounds + 1):
+    for number in range(plan.rounds + 1):
         classifier = classify.fit(cohort.vectors[rows], said, [ids[i] for i in rows], encoder_id=encoder_id)
         known = Known(
             tuple(ids[i] for i in rows), cohort.vectors[rows], said, cohort.patients[rows], setting.clusters[rows]
@@ -123,14 +133,20 @@ def _one_run(setting: Setting, name: str, seed: int, plan: Plan, encoder_id: str
         left = np.setdiff1d(setting.train, rows)
         pool = Unread(tuple(ids[i] for i in left), cohort.vectors[left], setting.clusters[left])
         evidence, _ = gather(pool, known, classifier)
-        about = {"strategy": name, "seed": seed, "loop": loop, "asked": asked, "n_train": len(rows)}
-        records += [{**about, **row} for row in _figures(setting, classifier, evidence.cluster_f1, plan.threshold)]
-        chosen = named(name).choose(evidence, plan.step, seed * 100 + loop)
+        yield Loop(number, classifier, len(rows), evidence.cluster_f1, asked)
+        chosen = named(name).choose(evidence, plan.step, seed * 100 + number)
         asked, new = chosen.cluster, left[chosen.rows]
-        answers = _say(cohort, new, plan.error_rate, seed * 100 + loop + 1)
+        answers = _say(cohort, new, plan.error_rate, seed * 100 + number + 1)
         marked = answers != (evidence.pool_probability[chosen.rows] >= plan.threshold)
         kept = marked if plan.only_errors else np.ones(len(new), bool)
         rows, said = np.concatenate([rows, new[kept]]), np.concatenate([said, answers[kept]])
+
+
+def _one_run(setting: Setting, name: str, seed: int, plan: Plan, encoder_id: str) -> list[dict[str, Any]]:
+    records = []
+    for loop in loops(setting, name, seed, plan, encoder_id):
+        about = {"strategy": name, "seed": seed, "loop": loop.number, "asked": loop.asked, "n_train": loop.n_train}
+        records += [{**about, **row} for row in _figures(setting, loop.classifier, loop.cluster_f1, plan.threshold)]
     return records
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ctc_core import classify
 from ctc_core.classify import Classifier
-from ctc_core.errors import CTCError, NotEnoughLabels
+from ctc_core.errors import NotEnoughLabels
 from ctc_core.jobs import Job, Jobs, JobState, JobStatus, Kind
 from ctc_core.rounds import inputs as round_inputs
 from ctc_core.rounds.figures import flips, of_model
@@ -115,14 +114,7 @@ def compare(before: Classifier | None, after: Classifier | None, test: Group, th
 
 def receive(store: Store, jobs: Jobs, job_id: str) -> None:
     """Keep the new classifier and close the round. Calling this again does what is left."""
-    last = jobs.state(job_id)
-    try:
-        _import(store, jobs, job_id)
-    except CTCError as error:
-        jobs.set_state(job_id, JobState("refused", message=str(error)))
-        return
-    jobs.set_state(job_id, replace(last, state="imported"))
-    shutil.rmtree(jobs.folder / job_id / "inputs", ignore_errors=True)
+    jobs.receive(job_id, lambda: _import(store, jobs, job_id))
 
 
 def _import(store: Store, jobs: Jobs, job_id: str) -> None:

@@ -58,6 +58,15 @@ def situation(store: Store, *, encoder_id: str | None = None) -> Situation:
     return Situation(encoder_id, model, latent_map, pool, evidence, missing + notes)
 
 
+def left_to_ask(store: Store) -> int:
+    """Number of cells that a round begun now could ask for.
+
+    Raises:
+        UserError: there is no cell of a training patient.
+    """
+    return store.askable(_encoder(store))
+
+
 def _encoder(store: Store) -> str:
     active = store.active_model("classifier")
     if active is not None:

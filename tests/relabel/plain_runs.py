@@ -137,3 +137,37 @@ def sim2(folder, seed, *, specific, main, cap, loops=4):
         train, pool = train + drawn, [i for i in pool if i not in drawn]
         records += metrics(plain, train, loop, drawn)
     return records
+
+
+def real(folder, seed, *, specific, step, loops):
+    """Answers stand in the column `expert` of the unlabelled cells."""
+    plain = Plain(folder, reassign=False)
+    pool, answers = folder.unlabelled.features, list(folder.unlabelled.table["expert"])
+    cluster_of, free = np.array(folder.unlabelled.table["cluster"]), list(range(len(answers)))
+    added, records = [], []
+    for loop in range(loops + 1):
+        X = np.concatenate([plain.X, pool[added]])
+        y = np.concatenate([plain.y, np.array([answers[i] for i in added], int)])
+        model = svc(X, y)
+        p, q = model.predict(plain.Xt), model.predict(pool)
+        found = {c: f1(plain.yt[plain.ct == c], p[plain.ct == c]) for c in np.unique(plain.ct).tolist()}
+        weakest = min(found, key=lambda c: (found[c], c))
+        wrong = p[(plain.ct == weakest) & (p != plain.yt)].tolist()
+        call = None if not wrong else int(wrong.count(1) > wrong.count(0))
+        shown = [i for i in free if (not specific or cluster_of[i] == weakest) and (call is None or q[i] == call)]
+        random.seed(seed)
+        gallery = random.sample(shown, min(1000, len(shown)))
+        records.append(
+            {
+                "loop": loop,
+                "n_train": len(y),
+                "f1": f1(plain.yt, p),
+                "clusters": found,
+                "added": added[:],
+                "shown": gallery,
+            }
+        )
+        read = gallery[:step]
+        free = [i for i in free if i not in read]
+        added = added + [i for i in read if answers[i] in (0, 1) and answers[i] != q[i]]
+    return records

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ctc_core.relabel.allocation import error_counts, inverse_f1_counts, largest_remainders, shrunken_f1
+from ctc_core.relabel.allocation import inverse_f1_counts, largest_remainders, shrunken_f1
 
 MANY = {0: 1000, 1: 1000, 2: 1000}
 
@@ -60,26 +60,6 @@ def test_few_cells_do_not_throw_an_estimate_far() -> None:
         2: pytest.approx(mean),
     }
     assert shrunken_f1({}, {}, [4]) == {4: 0.5}
-
-
-def test_no_cluster_is_starved_by_a_lucky_f1() -> None:
-    counts = error_counts({0: 1.0, 1: 0.0}, {0: 10_000, 1: 10_000}, {0: 500, 1: 500}, 100)
-    assert sum(counts.values()) == 100 and counts[0] >= 10 and counts[1] > 80
-
-
-def test_more_for_weak_and_large_clusters() -> None:
-    f1, n = {0: 0.9, 1: 0.9, 2: 0.5}, {0: 1000, 1: 1000, 2: 1000}
-    counts = error_counts(f1, n, {0: 100, 1: 1600, 2: 100}, 100)
-    assert counts[0] < counts[1] < 4 * counts[0] + 4
-    assert counts[2] > counts[0]
-
-
-@pytest.mark.parametrize("f1", [{}, {0: 1.0, 1: 1.0, 2: 1.0}, {0: 0.3}])
-@pytest.mark.parametrize("available", [{0: 3, 1: 0, 2: 500}, {0: 0, 1: 0, 2: 0}, {}])
-def test_every_label_is_spent_while_there_are_cells(f1: dict[int, float], available: dict[int, int]) -> None:
-    counts = error_counts(f1, dict.fromkeys(f1, 30), available, 100)
-    assert sum(counts.values()) == min(100, sum(available.values()))
-    assert all(0 <= counts[cluster] <= available[cluster] for cluster in available)
 
 
 def test_largest_remainders() -> None:

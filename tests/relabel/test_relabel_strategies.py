@@ -8,7 +8,9 @@ import pytest
 from ctc_core.errors import SettingsError
 from ctc_core.relabel.evidence import Evidence
 from ctc_core.relabel.registry import STRATEGIES, strategy
+from ctc_core.relabel.strategies.ours import _sample
 from ctc_core.relabel.strategies.published import real_world
+from ctc_core.relabel.strategies.telling import DOUBT, known, most_telling, open_covariance
 from tests.relabel.made_folder import made_evidence
 
 NAMES = sorted(STRATEGIES)
@@ -50,8 +52,8 @@ def test_a_pool_of_equal_cells_without_any_doubt(name: str) -> None:
 
 def test_table_of_strategies() -> None:
     assert set(NAMES) == {
-        "ours", "real-world", "inverse-f1", "random", "margin", "entropy", "core-set", "typiclust", "probcover",
-        "cluster-margin",
+        "ours", "real-world", "inverse-f1", "random", "margin", "entropy", "committee", "core-set", "typiclust",
+        "probcover", "cluster-margin",
     }  # fmt: skip
     assert [(entry.name, entry.sentence[-1]) for entry in STRATEGIES.values()] == [(name, ".") for name in STRATEGIES]
     with pytest.raises(SettingsError, match="guess: no strategy of this name"):
@@ -156,14 +158,75 @@ def test_typiclust_takes_typical_cells_of_unlabelled_groups() -> None:
 # ---- ours -----------------------------------------------------------------------------------------------------------
 
 
-def test_ours_asks_for_unsure_cells_and_for_typical_ones_where_nothing_is_known() -> None:
-    evidence = made_evidence(n_train=200)
-    chosen = STRATEGIES["ours"].choose(evidence, 30, 0)
-    assert set(evidence.pool_cluster[chosen.rows]) == {0, 1, 2}
-    margin = np.abs(evidence.pool_probability - 0.5)
-    assert margin[chosen.rows].mean() < np.median(margin)
-    assert sum("few cells like it are labelled" in reason for reason in chosen.reasons) >= 10
-    cold = replace(evidence, train_cluster=np.zeros(200, np.int64))
-    reasons = STRATEGIES["ours"].choose(cold, 30, 0).reasons
-    assert any(reason == "Typical of cluster 1, where hardly any cell is labelled." for reason in reasons)
-    assert not any("Typical of cluster 0" in reason for reason in reasons)
+def test_ours_prefers_doubt_and_areas_with_errors() -> None:
+    """Two equal groups each, far apart: an unsure one and a sure one, one of a weak cluster and one of a good one."""
+    group = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    pool = np.concatenate([group, group + np.float32([30, 0])])
+    nothing = {
+        "train": np.zeros((0, 2), np.float32),
+        **dict.fromkeys(("train_label", "train_cluster"), np.zeros(0, int)),
+    }
+    for doubt, f1, first in (((0.5, 0.99), 0.9, 0), ((0.99, 0.5), 0.9, 1), ((0.5, 0.5), 0.2, 1)):
+        evidence = made_evidence(
+            pool=pool, pool_probability=np.repeat(doubt, 40).astype(np.float32), pool_cluster=np.repeat([0, 1], 40),
+            cluster_f1={0: 0.9, 1: f1}, cluster_n={0: 500, 1: 500}, **nothing,
+        )  # fmt: skip
+        chosen = STRATEGIES["ours"].choose(evidence, 8, 0)
+        assert chosen.rows[0] // 40 == first
+        assert set((chosen.rows // 40).tolist()) == {0, 1}  # the other group is not forgotten
+        assert chosen.reasons[0].startswith("The classifier is unsure here (P = 0.50, cluster ")
+
+
+def test_a_large_pool_is_sampled_with_small_clusters_denser() -> None:
+    clusters = np.repeat([0, 1, -1], [6400, 1600, 100])
+    rows, stands_for = _sample(clusters, 1300, 0)
+    assert len(set(rows.tolist())) == 1300
+    taken = {c: int((clusters[rows] == c).sum()) for c in (0, 1, -1)}
+    assert taken == {0: 800, 1: 400, -1: 100}  # as 80 to 40 to 10, which is all that the smallest has
+    assert {c: set(stands_for[clusters[rows] == c].tolist()) for c in taken} == {0: {8.0}, 1: {4.0}, -1: {1.0}}
+    few, ones = _sample(clusters[:50], 1300, 0)
+    assert sorted(few.tolist()) == list(range(50)) and ones.tolist() == [1.0] * 50
+
+
+def test_ours_takes_typical_cells_where_nothing_is_known() -> None:
+    """Two groups of one cluster, the second with a label on it: the first choice is the middle of the first."""
+    middle = np.float32([[0, 0]])
+    ring = np.float32([[np.cos(a), np.sin(a)] for a in np.linspace(0, 6, 30)])
+    pool = np.concatenate([ring, middle, ring + 20])
+    evidence = made_evidence(
+        pool=pool, pool_probability=np.full(61, 0.95, np.float32), pool_cluster=np.zeros(61, np.int64),
+        train=middle + 20, train_label=np.array([1]), train_cluster=np.zeros(1, np.int64), cluster_f1={}, cluster_n={},
+    )  # fmt: skip
+    chosen = STRATEGIES["ours"].choose(evidence, 1, 0)
+    assert chosen.rows.tolist() == [30]
+    assert chosen.reasons == (
+        "Hardly any labelled cell is like this one of cluster 0, and its label tells about 30 cells like it.",
+    )
+
+
+def test_the_most_telling_cells_leave_the_least_open() -> None:
+    """Against the definition: the sum of weighted squared covariances that each next label takes away."""
+    rng = np.random.default_rng(3)
+    points, labelled, weights = rng.normal(size=(25, 3)), rng.normal(size=(6, 3)), rng.random(25)
+    gamma = 1 / (3 * points.var())
+    everything = np.concatenate([labelled, points])
+    kernel = np.exp(-gamma * ((everything[:, None] - everything) ** 2).sum(axis=2))
+    told, expected = list(range(6)), []
+    for _ in range(5):
+        inverse = np.linalg.inv(kernel[np.ix_(told, told)] + DOUBT * np.eye(len(told)))
+        left = (kernel - kernel[:, told] @ inverse @ kernel[told])[6:, 6:]
+        worth = (left**2) @ weights / (np.diag(left) + DOUBT)
+        worth[expected] = -1
+        expected.append(int(worth.argmax()))
+        told.append(6 + expected[-1])
+    found = most_telling(open_covariance(points, known(labelled, points)), weights, 5)
+    assert [one.row for one in found] == expected
+    assert found[0].open == pytest.approx(1.0, abs=0.3) and found[4].open < 1
+
+
+def test_committee_takes_what_its_members_are_divided_on() -> None:
+    evidence = made_evidence(n_train=40)
+    chosen = STRATEGIES["committee"].choose(evidence, 300, 0)
+    votes = [int(reason.split(" of ")[0]) for reason in chosen.reasons]
+    divided = [min(vote, 10 - vote) for vote in votes]
+    assert divided == sorted(divided, reverse=True) and divided[0] >= 3 and divided[-1] == 0

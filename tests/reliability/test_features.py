@@ -99,6 +99,23 @@ def test_every_file_is_missed(tmp_path: Path, name: str) -> None:
             rewrite_array("labeled_train_pca_features", lambda a: a.astype(object)),
             "labeled_train_pca_features.npy: not a plain npy array (Object arrays cannot be loaded",
         ),
+        (
+            lambda folder: (folder / "labeled_train_pca_features.npy").write_bytes(b"PK\x03\x04 cut"),
+            "labeled_train_pca_features.npy: not a plain npy array (",
+        ),
+        (
+            rewrite_array("labeled_train_pca_features", lambda a: a[:, :0]),
+            "labeled_train_pca_features.npy: of shape (300, 0), but its table needs (300, n).",
+        ),
+        (
+            rewrite_table("df_labeled_test", lambda t: t.assign(cluster=[0, "b", *t.cluster[2:]])),
+            "df_labeled_test: the cluster 'b' of row 2 is not a whole number.",
+        ),
+        (
+            rewrite_table("df_unlabeled_train", lambda t: t.assign(cluster=t.cluster.where(t.cluster.index != 3))),
+            "df_unlabeled_train: the cluster 'nan' of row 4 is not a whole number.",
+        ),
+        (rewrite_table("df_labeled_test", lambda t: t[:0]), "df_labeled_test: holds no cell."),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, spoil: Callable[[Path], None], sentence: str) -> None:

@@ -13,11 +13,16 @@ from ctc_core.latent import MapParameters
 from ctc_core.reliability import Area
 from ctc_core.reliability.agreement import cluster_rows, coverage, rank_correlations, share
 from ctc_core.reliability.calibration import KnownPatient, Plan, calibrate
+from ctc_core.reliability.planted import notice
 from ctc_core.reliability.simulated import simulated_patients
+from ctc_core.simulate.patient import KIND_SHARES
 
 KINDS, UNKNOWN = 4, 9
 OVERLAP = np.array([4.0, 1.2, 2.2, 5.0])
 """How far CTCs lie from other cells in each kind: the second is the hardest."""
+
+
+PLAN = Plan(train=15, test=15, unlabelled=5, draws=30)
 
 
 def synthetic(number: int, labelled: bool) -> KnownPatient:
@@ -35,8 +40,7 @@ def synthetic(number: int, labelled: bool) -> KnownPatient:
 @pytest.fixture(scope="module")
 def report() -> dict:
     parameters = MapParameters(n_neighbors=30, min_cluster_size=200, min_samples=30)
-    plan = Plan(train=15, test=15, unlabelled=5, draws=30)
-    return calibrate(synthetic, plan, encoder_id="synthetic", parameters=parameters)
+    return calibrate(synthetic, PLAN, encoder_id="synthetic", parameters=parameters)
 
 
 def test_every_kind_is_a_cluster_and_numbers_add_up(report: dict) -> None:
@@ -62,6 +66,30 @@ def test_the_unknown_kind_is_noticed_and_ordinary_patients_are_not_accused(repor
     assert report["alarm"]["ordinary"]["share"] <= 0.1
     assert report["cells_flagged"]["planted"]["share"] > 0.95
     assert report["cells_flagged"]["ordinary"]["share"] < 0.05
+
+
+def test_noticing_needs_no_map(report: dict) -> None:
+    found = notice(synthetic, PLAN, encoder_id="synthetic")
+    shared = ("mostly_flagged", "alarm")
+    assert {name: found[name] for name in shared} == {name: report[name] for name in shared}
+    assert (found["patients"], found["median_remoteness"]) == (report["patients"]["with_planted"], 1.0)
+
+
+def test_a_kind_like_a_labelled_one_is_not_noticed() -> None:
+    """Cells of the kind that nobody labelled look like labelled ones: nothing can tell them apart."""
+
+    def hidden(number: int, labelled: bool) -> KnownPatient:
+        patient = synthetic(number, labelled)
+        twin = synthetic(number + 1000, labelled)
+        ordinary = np.flatnonzero(~twin.planted & ~twin.is_ctc)[: patient.planted.sum()]
+        vectors = patient.vectors.copy()
+        vectors[np.flatnonzero(patient.planted)[: len(ordinary)]] = twin.vectors[ordinary]
+        return KnownPatient(vectors, patient.is_ctc, patient.planted)
+
+    found = notice(hidden, PLAN, encoder_id="synthetic")
+    assert found["mostly_flagged"]["share"] == 0.0
+    assert found["alarm"]["planted"]["share"] < 0.2
+    assert 0.2 < found["median_remoteness"] < 0.8
 
 
 # ---- figures by hand ------------------------------------------------------------------------------------------------
@@ -109,6 +137,25 @@ def test_simulated_patients_say_which_cells_are_planted() -> None:
         simulated_patients(lambda crops: crops, hold_out="ctc")
 
 
+def test_patients_are_kept_for_the_next_run_and_the_next_kind(tmp_path) -> None:
+    calls = []
+
+    def embed(crops: np.ndarray) -> np.ndarray:
+        calls.append(len(crops))
+        return crops.reshape(len(crops), -1)[:, :128].astype(np.float32)
+
+    made = [
+        simulated_patients(embed, hold_out=kind, cells_drawn=12, folder=tmp_path / "kept")(30_000_001, False)
+        for kind in ("smear", "smear", "debris")
+    ]
+    assert calls == [12]
+    for again in made[1:]:
+        np.testing.assert_array_equal(again.vectors, made[0].vectors)
+        np.testing.assert_array_equal(again.is_ctc, made[0].is_ctc)
+    np.testing.assert_array_equal(made[1].planted, made[0].planted)
+    assert made[2].planted.tolist() != made[0].planted.tolist()
+
+
 def test_command_passes_on_what_it_is_told(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
@@ -123,9 +170,22 @@ def test_command_passes_on_what_it_is_told(tmp_path, monkeypatch: pytest.MonkeyP
             raise NotImplementedError
 
     monkeypatch.setattr("ctc_core.reliability.calibration.calibrate", calibrate)
+    monkeypatch.setattr("ctc_core.reliability.planted.notice", lambda source, plan, *, encoder_id: encoder_id)
     monkeypatch.setattr("ctc_core.encoder.Embedder.load", lambda name, threads: Fake())
     out = tmp_path / "r.json"
-    options = ["--patients", "7", "--labelled", "6", "--hold-out", "point", "--seed", "2", "--out", str(out)]
+    options = [
+        "--patients",
+        "7",
+        "--labelled",
+        "6",
+        "--hold-out",
+        "point",
+        "--seed",
+        "2",
+        "--out",
+        str(out),
+        "--every-kind",
+    ]
     ran = CliRunner().invoke(cli_map.experiment_app, ["reliability", *options])
     assert (ran.exit_code, ran.exception) == (0, None)
     first = 30_000_000 + 2 * 25
@@ -136,4 +196,5 @@ def test_command_passes_on_what_it_is_told(tmp_path, monkeypatch: pytest.MonkeyP
         "hold_out": "point",
         "seed": 2,
         "alarm": None,
+        "kinds": dict.fromkeys(KIND_SHARES, "enc-0"),
     }

@@ -48,6 +48,14 @@ def test_of_equally_weak_clusters_the_one_with_more_errors_comes_first() -> None
     assert ([figures.cluster for figures in found.ranking], found.weakest) == ([1, 0], 1)
 
 
+def test_of_equally_weak_clusters_one_with_missed_ctcs_comes_first() -> None:
+    """F1 is 0 in both: by three missed CTCs in cluster 1, by ten false calls and no CTC in cluster 0."""
+    called, labels = np.arange(60) < 10, np.arange(60) >= 57
+    ids = tuple(f"train-{i}" for i in range(60))
+    found = Evidence(ids, np.full(60, "train"), np.repeat([0, 1], 30), labels.astype(np.int64), called)
+    assert assess(found, TEST, clusters=(0, 1)).weakest == 1
+
+
 def test_test_labels_never_rank() -> None:
     flipped = replace(TEST, labels=1 - TEST.labels)
     first, second = assess(VALIDATION, TEST, clusters=IDS), assess(VALIDATION, flipped, clusters=IDS)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from ctc_core.cli_rounds import experiment_app
+from ctc_core.errors import UserError
 from ctc_core.rounds.cohort import Cohort, CohortPlan, kept_cohort
 from ctc_core.rounds.experiment import Plan, mean, run, summarise
 from ctc_core.rounds.expert import says
@@ -34,7 +39,10 @@ def test_records_of_a_run() -> None:
     ] + [("all-labels", 0, 40, 240, 80), ("all-labels", 2, 240, 240, 80)]
     assert all(record["f1"] == 1.0 for record in whole)  # the kinds lie far apart
     assert [r["asked"] is None for r in whole] == [True, False, False, True, True, True, True, True]
-    assert records == run(made_cohort(), plan, encoder_id="e")
+    again = run(made_cohort(), replace(plan, strategies=("random",)), encoder_id="e")
+    assert [record for record in again if record["strategy"] == "random"] == [
+        record for record in records if record["strategy"] == "random"
+    ]
 
 
 def record(strategy: str, seed: int, loop: int, cluster: int | None, f1: float, validation: float) -> dict[str, Any]:
@@ -94,3 +102,20 @@ def test_a_cohort_is_made_once(tmp_path: Path) -> None:
     assert (first.vectors.shape, len(set(first.patients)), len(set(first.cell_ids))) == ((12, 128), 2, 12)
     np.testing.assert_array_equal(first.vectors, second.vectors)
     np.testing.assert_array_equal(first.is_ctc, first.kinds == "ctc")
+
+
+def test_the_command_draws_other_patients_with_another_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[CohortPlan] = []
+
+    def stop(folder: Path, encoder_id: str, embed: object, plan: CohortPlan, progress: object) -> Cohort:
+        asked.append(plan)
+        raise UserError("far enough")
+
+    monkeypatch.setattr("ctc_core.encoder.Embedder.load", lambda *args, **options: SimpleNamespace(id="e", embed=None))
+    monkeypatch.setattr("ctc_core.rounds.cohort.kept_cohort", stop)
+    given = ["rounds", "--out", str(tmp_path / "o.json"), "--patients", "8"]
+    for options in ([], ["--seed", "3"]):
+        ran = CliRunner().invoke(experiment_app, [*given, *options])
+        assert isinstance(ran.exception, UserError)
+    assert [plan.seed for plan in asked] == [0, 3]
+    assert not set(asked[0].numbers) & set(asked[1].numbers)

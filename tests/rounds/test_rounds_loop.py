@@ -16,7 +16,7 @@ from ctc_core.networks import Networks
 from ctc_core.settings import Settings
 from ctc_core.store import Round, Store, verify
 from ctc_core.types import Decision, Label
-from tests.mapped_store import kinds, label
+from tests.mapped_store import kinds, label_all
 
 
 @pytest.fixture
@@ -122,8 +122,7 @@ def test_a_past_round_is_fitted_again_from_the_journal(store: Store) -> None:
     rounds.simulated_expert(store, opened.round_id, truth(store))
     finish(store, opened.round_id)
     noted = store.outcome(opened.round_id)
-    for number in range(70, 80):  # labels that came later, one of them in place of an old one
-        label(store, "T2", number, Label.ARTIFACT, "later")
+    label_all(store, "T2", dict.fromkeys(range(70, 80), Label.ARTIFACT), "later")  # some in place of old ones
     found = rounds.replay(store, opened.round_id)
     assert found == rounds.Replay(noted["after"]["model_id"], noted["weights_sha256"], same=True)
     now = store.training_pool(opened.encoder_id)
@@ -169,8 +168,8 @@ def test_test_patients_never_choose(store: Store) -> None:
     """Turning all labels of the test patient round changes no proposal."""
     asked = {"n": 10, "seed": 3, "reader": "berta"}
     before = {name: rounds.propose(store, strategy=name, **asked).cells for name in ("real-world", "inverse-f1")}
-    for number, kind in enumerate(kinds()):
-        label(store, "E1", number, Label.NON_CTC if kind == 0 else Label.CTC, "turned")
+    opposite = {number: Label.NON_CTC if kind == 0 else Label.CTC for number, kind in enumerate(kinds())}
+    label_all(store, "E1", opposite, "turned")
     for name, cells in before.items():
         assert rounds.propose(store, strategy=name, **asked).cells.equals(cells)
 
@@ -220,8 +219,8 @@ def test_an_expert_errs_at_the_given_rate(store: Store) -> None:
 def test_artifacts_make_a_noise_filter(store: Store) -> None:
     """An expert calls kind 2 artifacts: unread cells of that kind leave the pool, and can be given back."""
     for name in ("T1", "T2"):
-        for number in np.flatnonzero(kinds(60) == 2)[:15]:
-            label(store, name, int(number), Label.ARTIFACT, "artifact")
+        numbers = np.flatnonzero(kinds(60) == 2)[:15].tolist()
+        label_all(store, name, dict.fromkeys(numbers, Label.ARTIFACT), "artifact")
     opened = start(store, n=6)
     encoder = opened.encoder_id
     assert finish(store, opened.round_id).state == "imported"
@@ -237,6 +236,20 @@ def test_artifacts_make_a_noise_filter(store: Store) -> None:
     assert not noisy & set(store.relabel_pool(encoder).cell_ids)
     store.give_back([min(noisy)], reader="berta", session="s", reason="worth a look")
     assert min(noisy) in store.relabel_pool(encoder).cell_ids
+    judge_again(store, noise["model_id"])
+
+
+def judge_again(store: Store, first: str) -> None:
+    """The readers think again: kind 1 are the artifacts. The next filter judges cells that the first has let pass."""
+    for name in ("T1", "T2"):
+        turned = {int(i): Label.ARTIFACT if kinds()[i] == 1 else Label.NON_CTC for i in np.flatnonzero(kinds(60) != 0)}
+        label_all(store, name, turned, "again")
+    opened = start(store, n=1)
+    finish(store, opened.round_id)
+    assert store.outcome(opened.round_id)["noise"]["model_id"] != first
+    kind = {c: k for name in ("T1", "T2") for c, k in zip(store.cells(name).cell_id, kinds(), strict=True)}
+    aside = [kind[c] for c in store.set_aside(opened.encoder_id).cell_id]
+    assert len(aside) >= 20 and set(aside) == {1}
 
 
 # ---- when it cannot be done ------------------------------------------------------------------------------------------

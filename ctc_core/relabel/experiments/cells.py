@@ -14,6 +14,11 @@ from ctc_core.relabel.evidence import BACKGROUND
 
 Whole = NDArray[np.int64]
 
+KIND = "kind"
+"""Column of a folder's tables that no published folder has: what sort of cell it is, e.g. "CTC dim"."""
+LEAST_RARE = 10
+"""Fewest CTCs of a kind, in training and in test, for its recall to say anything."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -25,6 +30,8 @@ class Group:
     """(n,) 1 CTC, 0 anything else."""
     clusters: Whole
     """(n,)"""
+    rare: NDArray[np.bool_] | None = None
+    """(n,) CTCs of the rarest kind; None where the folder names no kinds."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -32,7 +39,23 @@ class Group:
 
 def test_group(folder: FeaturesFolder) -> Group:
     """The test cells with the folder's own clusters."""
-    return Group(folder.test.features, folder.test.labels, _own_clusters(folder.test, "df_labeled_test"))
+    test = folder.test
+    kind = rarest_kind(folder)
+    rare = None if kind is None else (test.table[KIND] == kind).to_numpy() & (test.labels == 1)
+    return Group(test.features, test.labels, _own_clusters(test, "df_labeled_test"), rare)
+
+
+def rarest_kind(folder: FeaturesFolder) -> str | None:
+    """The kind with the fewest CTCs among training cells of which there are `LEAST_RARE` or more CTCs in either part.
+
+    None where the folder has no column `kind`, or no kind has that many. Of equals the first by name.
+    """
+    parts = [part for part in (folder.train, folder.test) if KIND in part.table]
+    if len(parts) < 2:
+        return None
+    train, test = (part.table[KIND][part.labels == 1].value_counts() for part in parts)
+    enough = {str(kind): int(n) for kind, n in train.items() if min(n, test.get(kind, 0)) >= LEAST_RARE}
+    return min(enough, key=lambda kind: (enough[kind], kind)) if enough else None
 
 
 def training_group(folder: FeaturesFolder, *, real_clusters_only: bool = False) -> Group:

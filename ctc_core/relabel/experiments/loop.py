@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ class State:
         """What a strategy may know; without `by_f1` the classifier is not validated and its figures are empty."""
         train, pool = np.array(self.train, np.int64), np.array(self.pool, np.int64)
         features, labels, clusters = self.cells.features, self.cells.labels, self.cells.clusters
-        splits = monte_carlo_splits(len(train)) if by_f1 else []
+        splits = monte_carlo_splits(len(train)) if by_f1 else ()
         known = validate(features[train], labels[train], clusters[train], splits)
         return Evidence(
             pool=np.asarray(features[pool], np.float32),
@@ -56,13 +57,27 @@ Choose = Callable[[State, int], list[int]]
 
 
 def run(
-    cells: Group, test: Group, start: Sequence[int], pool: Sequence[int], choose: Choose, *, loops: int, about: Record
+    cells: Group,
+    test: Group,
+    start: Sequence[int],
+    pool: Sequence[int],
+    choose: Choose,
+    *,
+    loops: int,
+    about: Record,
+    spent: list[float] | None = None,
 ) -> list[Record]:
-    """Records of loop 0 (fitted on `start`) to `loops`; `about` holds strategy and seed."""
+    """Records of loop 0 (fitted on `start`) to `loops`; `about` holds strategy and seed.
+
+    spent: gets the seconds of each choice, validation included; records stay free of what a clock says.
+    """
     state = _fitted(cells, list(start), list(pool), about["seed"])
     records = score(state.model, test, {**about, "loop": 0, "n_train": len(start)}, rows=list(start))
     for loop in range(1, loops + 1):
+        began = time.perf_counter()
         drawn = choose(state, loop)
+        if spent is not None:
+            spent.append(time.perf_counter() - began)
         gone = set(drawn)
         state = _fitted(cells, state.train + drawn, [row for row in state.pool if row not in gone], state.seed)
         records += score(state.model, test, {**about, "loop": loop, "n_train": len(state.train)}, rows=drawn)
@@ -81,11 +96,14 @@ def score(model: svm.Svm, test: Group, about: Record, rows: list[int]) -> list[R
     """One record for all test cells, then one for each cluster, ascending; `rows` stand on the first.
 
     Where nothing can tell a figure it is what the published implementation writes: precision 0 where nothing is called
-    CTC, recall 0 where no cell is one; F1 is 1 where neither is the case.
+    CTC, recall 0 where no cell is one; F1 is 1 where neither is the case. Where the folder names kinds the first record
+    also has `rarest_recall`: the share found of the CTCs of the rarest kind.
     """
     called = model.call(test.features)
     whole = np.ones(len(test), bool)
     records = [{**about, "cluster": None, **_figures(test, called, whole), "rows": rows}]
+    if test.rare is not None and test.rare.any():
+        records[0]["rarest_recall"] = float((called[test.rare] == 1).mean())
     return records + [
         {**about, "cluster": cluster, **_figures(test, called, test.clusters == cluster)}
         for cluster in sorted(set(test.clusters.tolist()))

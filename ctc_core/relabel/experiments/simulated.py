@@ -23,6 +23,15 @@ CLUSTER_SPECIFIC = "cluster-specific"
 """The paper's strategy: `inverse-f1` in sim1, the main cluster only in sim2."""
 
 
+def known_name(name: str) -> str:
+    """The name, if it is the paper's or one of the registry; before any process is started for it.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    return name if name == CLUSTER_SPECIFIC else strategy(name).name
+
+
 def ask(name: str, state: State, n: int) -> list[int]:
     """Rows that a strategy of the registry asks for."""
     chosen = strategy(name)
@@ -42,8 +51,10 @@ class Sim1:
     loops: int = 4
 
 
-def sim1(folder: FeaturesFolder, name: str, seed: int, plan: Sim1 = Sim1()) -> list[Record]:
-    """Start with few training cells drawn at random, add as many again in each loop.
+def sim1(
+    folder: FeaturesFolder, name: str, seed: int, plan: Sim1 = Sim1(), spent: list[float] | None = None
+) -> list[Record]:
+    """Start with few training cells drawn at random, add as many again in each loop. spent: as of `loop.run`.
 
     Raises:
         UserError: the strategy is unknown, the folder lacks clusters, or the plan needs more cells than there are.
@@ -55,8 +66,8 @@ def sim1(folder: FeaturesFolder, name: str, seed: int, plan: Sim1 = Sim1()) -> l
     start = draw(range(len(cells)), plan.start, seed)
     drawn = set(start)
     pool = [row for row in range(len(cells)) if row not in drawn]
-    choose = _sim1_choice(name, plan.step)
-    return run(cells, test_group(folder), start, pool, choose, loops=plan.loops, about={"strategy": name, "seed": seed})
+    choose, about = _sim1_choice(name, plan.step), {"strategy": name, "seed": seed}
+    return run(cells, test_group(folder), start, pool, choose, loops=plan.loops, about=about, spent=spent)
 
 
 def _sim1_choice(name: str, step: int) -> Choose:
@@ -64,7 +75,7 @@ def _sim1_choice(name: str, step: int) -> Choose:
         return lambda state, loop: _inverse_f1_draw(state, step)
     if name == "random":
         return lambda state, loop: draw(state.pool, step, state.seed)
-    strategy(name)
+    known_name(name)
     return lambda state, loop: ask(name, state, step)
 
 
@@ -111,7 +122,7 @@ class _Halves:
     """Rows of the main cluster in the start."""
 
 
-def sim2(folder: FeaturesFolder, name: str, seed: int, plan: Sim2) -> list[Record]:
+def sim2(folder: FeaturesFolder, name: str, seed: int, plan: Sim2, spent: list[float] | None = None) -> list[Record]:
     """Take labels away from one cluster, and give them back: from it alone, or at random from everywhere.
 
     Other strategies than the two published ones choose from all rows that were left out.
@@ -129,7 +140,8 @@ def sim2(folder: FeaturesFolder, name: str, seed: int, plan: Sim2) -> list[Recor
     about = {"strategy": name, "seed": seed}
     pool = pools.get(name, halves.main + halves.others)
     choose = _sim2_choice(name, _sizes(len(main), per_loop, plan.loops))
-    return run(cells, test_group(folder), halves.start, pool, choose, loops=plan.loops, about=about)
+    test = test_group(folder)
+    return run(cells, test, halves.start, pool, choose, loops=plan.loops, about=about, spent=spent)
 
 
 def _halves(cells: Group, main_cluster: int, seed: int) -> _Halves:
@@ -158,5 +170,5 @@ def _sizes(pool: int, per_loop: int, loops: int) -> list[int]:
 def _sim2_choice(name: str, sizes: list[int]) -> Choose:
     if name in (CLUSTER_SPECIFIC, "random"):
         return lambda state, loop: draw(state.pool, sizes[loop - 1], state.seed)
-    strategy(name)
+    known_name(name)
     return lambda state, loop: ask(name, state, sizes[loop - 1])

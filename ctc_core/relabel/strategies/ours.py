@@ -1,80 +1,79 @@
-"""Our strategy: labels go where they should remove the most errors, and there to unsure cells that differ.
+"""Our strategy: the cells whose labels tell the most about others, above all where the classifier errs.
 
-To an expert: "The desk shares your labels out by how many errors each area holds, and gives every area a few. Within an
-area it asks for cells that the classifier is unsure of and that differ from each other; where hardly anything is
-labelled, for typical cells first."
+To an expert: "The desk asks for the cells whose labels tell the most about the cells that look like them. Cells that
+the classifier is unsure of, and cells of areas where it errs often, count more."
 """
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
+from numpy.typing import NDArray
 
-from ctc_core.relabel.allocation import error_counts
+from ctc_core.relabel.allocation import largest_remainders, overflow, shrunken_f1
 from ctc_core.relabel.evidence import Evidence, Selection
-from ctc_core.relabel.strategies.choice import Rows, cluster_name, nearest_squared, smallest
-from ctc_core.relabel.strategies.cluster_margin import different
-from ctc_core.relabel.strategies.typical import typical_rows
-from ctc_core.relabel.strategies.uncertainty import margin_of
+from ctc_core.relabel.strategies.choice import Rows, cluster_name
+from ctc_core.relabel.strategies.telling import Chosen, known, most_telling, open_covariance
 
-COLD = 5
-"""With fewer labels in a cluster the classifier's doubts there say little: typical cells come first."""
-CANDIDATES = 1.5
-"""Unsure cells looked at for each that is taken. Twice as many made them surer than their variety was worth."""
+SURE = 0.5
+"""What a cell counts that the classifier is sure of, where one at the limit counts 1: it may be sure and wrong."""
+LEAST_ERRORS = 0.05
+"""Share of errors that every cluster is thought to hold: none is starved by a lucky F1 of 1."""
+LOOKED_AT = 2000
+"""Most cells that are compared with each other, 32 MB; of a larger pool a sample in which small clusters are denser."""
+UNSURE = 0.3
+"""Distance of P(CTC) from one half up to which a reason calls the classifier unsure."""
+LONELY = 0.5
+"""Variance left open from which a reason says that hardly any labelled cell is like this one."""
 
 
 def ours(evidence: Evidence, n: int, seed: int) -> Selection:
-    """Shares by `allocation.error_counts`; in each cluster typical cells, then unsure ones that differ.
+    """The `n` cells that tell the most (`telling`), the first the most; a cell counts by doubt, area and crowd.
 
-    Each cluster's most wanted cells come first, so that an expert who stops early has seen every area.
+    Where nothing is labelled these are the typical cells of large groups.
     """
-    ids = sorted({*evidence.pool_cluster.tolist(), *evidence.train_cluster.tolist()})
-    available = {cluster: int((evidence.pool_cluster == cluster).sum()) for cluster in ids}
-    counts = error_counts(evidence.cluster_f1, evidence.cluster_n, available, n)
-    chosen = []
-    for cluster, number in counts.items():
-        for turn, (row, why) in enumerate(_from_cluster(evidence, cluster, number, seed)):
-            chosen.append(((turn + 0.5) / number, row, why))
-    chosen.sort()
-    summary = "Cells of all areas, shared out by the errors that labels should remove; unsure ones that differ."
-    return Selection(np.array([row for _, row, _ in chosen], np.int64), tuple(why for *_, why in chosen), summary)
+    rows, stands_for = _sample(evidence.pool_cluster, max(LOOKED_AT, n), seed)
+    labelled = known(evidence.train, np.concatenate([evidence.pool, evidence.train]))
+    covariance = open_covariance(evidence.pool[rows], labelled)
+    found = most_telling(covariance, _weights(evidence, rows) * stands_for, n)
+    chosen = rows[[one.row for one in found]]
+    reasons = tuple(_reason(evidence, one, int(row)) for one, row in zip(found, chosen, strict=True))
+    return Selection(chosen, reasons, "Cells that tell most about others, above all unsure ones where errors are many.")
 
 
-def _from_cluster(evidence: Evidence, cluster: int, number: int, seed: int) -> list[tuple[int, str]]:
-    """Rows of one cluster with their reasons, the most wanted first."""
-    typical = _typical(evidence, cluster, number, seed)
-    unsure = _unsure(evidence, cluster, typical, number - len(typical), seed)
-    where = cluster_name(cluster)
-    reason = f"Typical of {where}, where hardly any cell is labelled."
-    lonely = _lonely(evidence, unsure)
-    return [(row, reason) for row in typical.tolist()] + [
-        (row, _unsure_reason(evidence, row, where, lonely=alone))
-        for row, alone in zip(unsure.tolist(), lonely, strict=True)
-    ]
+def _sample(clusters: NDArray[np.int64], most: int, seed: int) -> tuple[Rows, NDArray[np.float64]]:
+    """Up to `most` positions in random order, and how many cells of its cluster each stands for."""
+    order = np.random.default_rng(seed).permutation(len(clusters))
+    available = {int(c): int(n) for c, n in zip(*np.unique(clusters, return_counts=True), strict=True)}
+    counts = dict(available)
+    if len(clusters) > most:
+        wanted = largest_remainders({c: sqrt(n) for c, n in available.items()}, most)
+        counts = overflow(wanted, available, sorted(available, key=lambda c: -available[c]))
+    turn = np.empty(len(order), np.int64)  # a cell's place within its cluster, in the random order
+    for cluster, number in available.items():
+        turn[clusters[order] == cluster] = np.arange(number)
+    rows = order[turn < np.array([counts[int(c)] for c in clusters[order]], np.int64)]
+    return rows, np.array([available[int(c)] / counts[int(c)] for c in clusters[rows]], np.float64)
 
 
-def _typical(evidence: Evidence, cluster: int, number: int, seed: int) -> Rows:
-    """Typical cells of a cluster with fewer than `COLD` labels, up to that number."""
-    train = evidence.train[evidence.train_cluster == cluster]
-    rows = np.flatnonzero(evidence.pool_cluster == cluster)
-    found, _ = typical_rows(evidence.pool[rows], train, min(number, max(COLD - len(train), 0)), seed)
-    return rows[np.array(found, np.int64)]
+def _weights(evidence: Evidence, rows: Rows) -> NDArray[np.float64]:
+    """What it is worth to settle each of (n,) cells: by the variance of its class, and by the errors of its cluster.
+
+    Errors are 1 - F1, with an F1 that a lucky or unlucky handful of validation cells cannot throw far.
+    """
+    p = evidence.pool_probability[rows].astype(np.float64)
+    clusters = evidence.pool_cluster[rows].tolist()
+    f1 = shrunken_f1(evidence.cluster_f1, evidence.cluster_n, sorted(set(clusters)))
+    errors = np.array([max(1 - f1[cluster], LEAST_ERRORS) for cluster in clusters], np.float64)
+    return (SURE + (1 - SURE) * 4 * p * (1 - p)) * errors
 
 
-def _unsure(evidence: Evidence, cluster: int, taken: Rows, number: int, seed: int) -> Rows:
-    """The least sure cell of each of `number` groups of unsure cells."""
-    free = evidence.pool_cluster == cluster
-    free[taken] = False
-    rows = np.flatnonzero(free)
-    rows = rows[smallest(margin_of(evidence.pool_probability[rows]), int(CANDIDATES * number), seed)]
-    return rows[different(evidence.pool[rows], number)] if number else rows[:0]
-
-
-def _lonely(evidence: Evidence, rows: Rows) -> list[bool]:
-    """Of cells asked for together, the half that is farther from all labelled ones."""
-    nearest = nearest_squared(evidence.pool[rows], evidence.train)
-    return [bool(value) for value in nearest >= np.median(nearest)] if len(rows) else []
-
-
-def _unsure_reason(evidence: Evidence, row: int, where: str, *, lonely: bool) -> str:
-    unsure = f"The classifier is unsure here (P = {evidence.pool_probability[row]:.2f})"
-    return f"{unsure} and few cells like it are labelled." if lonely else f"{unsure}, in {where}."
+def _reason(evidence: Evidence, chosen: Chosen, row: int) -> str:
+    probability, where = float(evidence.pool_probability[row]), cluster_name(int(evidence.pool_cluster[row]))
+    about = f"its label tells about {chosen.alike} cells like it" if chosen.alike else "no other cell is much like it"
+    if abs(probability - 0.5) <= UNSURE:
+        return f"The classifier is unsure here (P = {probability:.2f}, {where}), and {about}."
+    if chosen.open >= LONELY:
+        return f"Hardly any labelled cell is like this one of {where}, and {about}."
+    return f"To check what the classifier is sure of (P = {probability:.2f}, {where}); {about}."
