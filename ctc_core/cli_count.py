@@ -140,6 +140,42 @@ def stopping(
     _keep(out, stopping_experiment(reviews, seed, progress=progress("stopping")))
 
 
+@experiment_app.command("final")
+def final(
+    seeds: Annotated[int, typer.Option(min=1, help="Cohorts, each with its own patients.")] = 3,
+    strategy: Annotated[str, typer.Option(help="Of the four rounds.")] = "real-world",
+    columns: Annotated[int, typer.Option(min=1, max=35, help="Of each unseen cartridge's 35: its part.")] = 7,
+    patients: Annotated[int, typer.Option(min=1, help="Unseen patients of each cohort.")] = 10,
+    encoder: Annotated[str | None, typer.Option(help="Name or path of another encoder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write, too; Markdown beside it.")] = None,
+) -> None:
+    """The model after four rounds on unseen simulated patients: predictive values (Table 2) and overlap (figure 4)."""
+    from ctc_core.encoder import Embedder
+    from ctc_core.final import markdown, run, values
+    from ctc_core.rounds.cohort import CohortPlan, kept_cohort
+    from ctc_core.rounds.experiment import Plan
+    from ctc_core.rounds.unseen import DrawsPlan, kept_draws
+
+    settings, report = Session.settings, progress("final")
+    embedder = Embedder.load(encoder or settings.encoder, threads=settings.threads, data_dir=settings.data_dir)
+    folder = settings.data_dir / "experiments"
+    results = run(
+        lambda seed: kept_cohort(folder, embedder.id, embedder.embed, CohortPlan(30, 100, seed), report),
+        lambda seed: kept_draws(folder, embedder.id, embedder.embed, DrawsPlan(patients, columns, seed), report),
+        seeds=seeds,
+        strategy=strategy,
+        plan=Plan((strategy,), seeds),
+        encoder_id=embedder.id,
+        progress=report,
+    )
+    text, rows = markdown(results), [values(result, ppv_values, 3.0) for result in results]
+    typer.echo(text, err=True)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.with_suffix(".md").write_text(text + "\n")
+    _keep(out, {"data": "simulated", "encoder_id": embedder.id, "strategy": strategy, "cohorts": rows})
+
+
 def _keep(out: Path | None, result: dict[str, Any]) -> None:
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

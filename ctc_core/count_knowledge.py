@@ -1,63 +1,44 @@
-"""What the desk knows of a draw beside the decisions in it: from earlier draws, readers' agreement and the map."""
+"""What the desk knows of a draw beside the decisions in it: from earlier draws, readers' agreement and the map.
+
+All of it is kept in memory for as long as what it was made from stays the same (`count_memory`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from ctc_core.assessment import Draw, Trust, draw, trust
-from ctc_core.enumeration.counts import Knowledge, decided
-from ctc_core.enumeration.counts import confirmed as confirmed_rows
+from ctc_core.assessment import Trust, draw, fingerprint, judged, labelled
+from ctc_core.count_memory import kept
+from ctc_core.enumeration.candidates import at_threshold
+from ctc_core.enumeration.counts import Knowledge, reviewed, shown
 from ctc_core.enumeration.misses import UNKNOWN, Misses, misses
-from ctc_core.enumeration.readers import ReaderErrors, reader_errors
-from ctc_core.enumeration.recalibration import Belief, design, learn
+from ctc_core.enumeration.readers import ASSUMED, ReaderErrors, reader_errors
+from ctc_core.enumeration.recalibration import Belief, Review, learn
 from ctc_core.enumeration.worth import less_certain
 from ctc_core.errors import UserError
-from ctc_core.intervals import Interval
 from ctc_core.store import Store
 from ctc_core.types import Role
 from ctc_core.workflows import candidates
 
-THRESHOLDS = (0.4, 0.5, 0.6)
-"""Compared in the paper."""
 READ_SHARE = 0.8
 """Share of a draw's images that must be read before other draws learn from it: the first ones are the likeliest."""
 REVIEWS = 20
 """Most reviewed draws that others learn from, the newest."""
+LEARNED_AT = 0.5
+"""Threshold at which earlier draws are looked at, whatever that of the draw to be counted."""
 
 
-@dataclass(frozen=True)
-class AtThreshold:
-    """What a threshold would mean for this draw; the last three are None where the map cannot say."""
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """What a count starts from."""
 
-    threshold: float
-    images: int
-    """Candidates of the classifier."""
-    expected_ctcs: float | None
-    expected_wrong: Interval | None
-    expected_missed: Interval | None
-    """CTCs below the threshold, whether CellSearch shows them or not."""
-
-
-def gather(
-    store: Store, cartridge_id: str, threshold: float, table: pd.DataFrame
-) -> tuple[Knowledge, tuple[AtThreshold, ...], pd.DataFrame, tuple[str, ...]]:
-    """What is known of a draw, what thresholds would mean, cells below that are worth a look, and what is not known."""
-    belief, errors = learned(store, cartridge_id, threshold), errors_of_readers(store)
-    notes = [] if belief.patients else [UNTAUGHT_NOTE]
-    notes += [] if errors.n_ctc else [UNREAD_TWICE_NOTE]
-    try:
-        judged = _judge(store, cartridge_id, threshold)
-    except UserError as error:
-        note = f"Expected misses rest on what CellSearch shows alone, because the map says nothing: {error}"
-        at = tuple(AtThreshold(value, _images(store, cartridge_id, value), None, None, None) for value in THRESHOLDS)
-        return Knowledge(belief, errors, UNKNOWN), at, _no_cells(), (*notes, note)
-    at = tuple(_at(store, cartridge_id, value) for value in THRESHOLDS)
-    known = Knowledge(belief, errors, _misses(judged[1]))
-    return known, at, _less_certain(store, cartridge_id, *judged, table), tuple(notes)
+    table: pd.DataFrame
+    """Images at a threshold with label (`workflows.candidates`) and cluster (NaN: not on the map)."""
+    known: Knowledge
+    notes: tuple[str, ...]
+    """What could not be estimated, as sentences."""
 
 
 UNTAUGHT_NOTE = (
@@ -66,61 +47,124 @@ UNTAUGHT_NOTE = (
 UNREAD_TWICE_NOTE = "No cell was read by two people: error rates of readers are assumed, not measured."
 
 
-def learned(store: Store, cartridge_id: str, threshold: float) -> Belief:
+def situation(store: Store, cartridge_id: str, threshold: float) -> Situation:
+    """What is known of a draw whose candidates begin at `threshold`."""
+    table = at_threshold(everything(store, cartridge_id), threshold)
+    errors = errors_of_readers(store)
+    belief = learned(store, cartridge_id, errors)
+    notes = [] if belief.patients else [UNTAUGHT_NOTE]
+    notes += [] if errors.n_ctc else [UNREAD_TWICE_NOTE]
+    try:
+        missed = _misses(store, cartridge_id, threshold)
+    except UserError as error:
+        missed = UNKNOWN
+        notes.append(f"Expected misses rest on what CellSearch shows alone, because the map says nothing: {error}")
+    return Situation(table, Knowledge(belief, errors, missed), tuple(notes))
+
+
+def everything(store: Store, cartridge_id: str) -> pd.DataFrame:
+    """All scored cells and events of a cartridge with what was decided about them, and cluster: threshold 0."""
+
+    def made() -> pd.DataFrame:
+        return candidates(store, cartridge_id, 0.0).merge(_points(store, cartridge_id), on="cell_id", how="left")
+
+    return kept(store, f"everything/{cartridge_id}", store.revision(), made)
+
+
+def _points(store: Store, cartridge_id: str) -> pd.DataFrame:
+    """cell_id, cluster on the map in use."""
+    active = store.active_model("map")
+    return store.points(active.model_id if active else "", cartridge_id)[["cell_id", "cluster"]]
+
+
+def learned(store: Store, cartridge_id: str, errors: ReaderErrors) -> Belief:
     """How likely images are CTCs in draws of other patients that the classifier was not fitted on."""
     cartridges = store.cartridges().sort_values("imported_at", ascending=False)
     own = cartridges.pseudonym[cartridges.cartridge_id == cartridge_id]
     others = cartridges[~cartridges.pseudonym.isin(own) & (cartridges.role == Role.REVIEW) & (cartridges.decided > 0)]
-    reviews: list[tuple[NDArray[np.float64], NDArray[np.bool_]]] = []
-    for other in others.cartridge_id:
-        table = candidates(store, str(other), threshold)
-        if len(table) and table.label.notna().mean() >= READ_SHARE and len(reviews) < REVIEWS:
-            said = decided(table)
-            reviews.append((design(table)[said], confirmed_rows(table)[said]))
-    return learn(reviews)
+    words, classifier = store.last_words(), store.active_model("classifier")
+    about = tuple((str(other), words.get(str(other))) for other in others.cartridge_id)
+    key = (about, classifier.model_id if classifier else "", errors.missed.mean.tobytes(), errors.n_other)
+    return kept(
+        store, f"belief/{cartridge_id}", key, lambda: learn(_reviews(store, [name for name, _ in about], errors))
+    )
+
+
+def _reviews(store: Store, cartridge_ids: list[str], errors: ReaderErrors) -> list[Review]:
+    """Of the first `REVIEWS` of these draws that were read far enough."""
+    found: list[Review] = []
+    for cartridge_id in cartridge_ids:
+        table = candidates(store, cartridge_id, LEARNED_AT)
+        read = table.label[shown(table)].notna()
+        if len(read) and read.mean() >= READ_SHARE and len(found) < REVIEWS:
+            found.append(reviewed(table, errors))
+    return found
 
 
 def errors_of_readers(store: Store) -> ReaderErrors:
     """Error rates from cells that two or more people read."""
+    return kept(store, "errors", store.revision(), lambda: _errors_of_readers(store))
+
+
+def _errors_of_readers(store: Store) -> ReaderErrors:
+    read = store.read_twice()
+    if read.empty:
+        return ASSUMED
     consensus = store.consensus()
     labels = {str(cell): value for cell, value in zip(consensus.cell_id, consensus.label, strict=True)}
-    return reader_errors(store.readings(), labels)
+    classifier = store.active_model("classifier")
+    model_id = classifier.model_id if classifier else ""
+    scores = pd.concat([store.predictions(str(id_), model_id) for id_ in read.cartridge_id.unique()])
+    return reader_errors(read.merge(scores[["cell_id", "probability"]], on="cell_id", how="left"), labels)
 
 
-def _judge(store: Store, cartridge_id: str, threshold: float) -> tuple[Trust, Draw]:
-    known = trust(store, threshold)
-    return known, draw(store, known, cartridge_id)
+# ---- from the map ----------------------------------------------------------------------------------------------------
 
 
-def _misses(found: Draw) -> Misses:
-    return misses(found.reliability.errors.missed)
+def _trust(store: Store, threshold: float) -> Trust:
+    state = _state(store)
+    known = kept(store, "labelled", state, lambda: labelled(store))
+    return kept(store, f"trust/{threshold}", state, lambda: judged(known, threshold))
 
 
-def _at(store: Store, cartridge_id: str, threshold: float) -> AtThreshold:
-    errors = _judge(store, cartridge_id, threshold)[1].reliability.errors
-    images = _images(store, cartridge_id, threshold)
-    return AtThreshold(threshold, images, images - errors.wrong.estimate, errors.wrong, errors.missed)
+def _state(store: Store) -> str:
+    """Of map, classifier, and labels that they are judged by."""
+    return kept(store, "fingerprint", store.revision(), lambda: fingerprint(store))
 
 
-def _images(store: Store, cartridge_id: str, threshold: float) -> int:
-    model = store.active_model("classifier")
-    if model is None:
-        return 0
-    return int((store.predictions(cartridge_id, model.model_id).probability >= threshold).sum())
+def _misses(store: Store, cartridge_id: str, threshold: float) -> Misses:
+    rates, table = _trust(store, threshold).rates, everything(store, cartridge_id)
+    clusters = table.cluster[table.cell_id.notna()]
+    if clusters.isna().any():
+        message = f"{cartridge_id}: {int(clusters.isna().sum())} cells have no place on it."
+        raise UserError(message)
+    return misses(rates, (clusters.to_numpy()[:, None] == rates.clusters).sum(axis=0))
 
 
-def _no_cells() -> pd.DataFrame:
-    return pd.DataFrame(columns=["cell_id", "probability", "cluster", "area", "unlike", "chance"])
+def worth_a_look(store: Store, cartridge_id: str, table: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """Cells below the threshold from weak and unknown areas that `table` does not show (`worth.less_certain`).
+
+    Empty where the map says nothing.
+    """
+    try:
+        cells = kept(
+            store,
+            f"less/{cartridge_id}",
+            (_state(store), threshold),
+            lambda: _less_certain(store, cartridge_id, threshold),
+        )
+    except UserError:
+        return pd.DataFrame(columns=["cell_id", "probability", "cluster", "area", "unlike", "chance"])
+    return cells[~cells.cell_id.isin(table.cell_id)].reset_index(drop=True)
 
 
-def _less_certain(store: Store, cartridge_id: str, known: Trust, found: Draw, table: pd.DataFrame) -> pd.DataFrame:
-    """Cells below the threshold from weak and unknown areas that are not in the gallery, nor decided already."""
+def _less_certain(store: Store, cartridge_id: str, threshold: float) -> pd.DataFrame:
+    known = _trust(store, threshold)
+    found = draw(store, known, cartridge_id)
     unlike = pd.Series(found.reliability.unlike, index=list(found.cell_ids))
     clusters = pd.Series(found.clusters.to_numpy(), index=list(found.cell_ids))
     cells = store.predictions(cartridge_id, known.classifier_id)
-    shown = set(table.cell_id) | set(store.current_labels(cartridge_id).cell_id)
-    cells = cells[~cells.cell_id.isin(shown)]
     cells = cells.assign(cluster=cells.cell_id.map(clusters), unlike=cells.cell_id.map(unlike).astype(bool))
     missed = dict(zip(known.rates.clusters, found.reliability.errors.missed_by_cluster.tolist(), strict=True))
     areas = {cluster: area.value for cluster, area in known.reliability.areas.items()}
-    return less_certain(cells, areas, missed, threshold=known.threshold, at_most=len(cells))
+    return less_certain(cells, areas, missed, threshold=threshold, at_most=len(cells))

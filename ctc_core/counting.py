@@ -9,16 +9,24 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from ctc_core.count_knowledge import AtThreshold, gather
-from ctc_core.enumeration.counts import STANDARD_ML, Count, count, decided, sample
+from ctc_core.count_knowledge import situation, worth_a_look
+from ctc_core.count_memory import kept
+from ctc_core.enumeration.candidates import proposed
+from ctc_core.enumeration.counts import STANDARD_ML, Count, Whole, confirmed, count, decided, sample, shown
 from ctc_core.enumeration.ppv import PpvRow, pooled, ppv_row
 from ctc_core.enumeration.readers import ReaderErrors
 from ctc_core.enumeration.stopping import Unseen, reading_order, strange, unseen_ctcs
 from ctc_core.enumeration.worth import worth
 from ctc_core.errors import SettingsError, UserError
+from ctc_core.intervals import Interval
 from ctc_core.store import Store
 from ctc_core.types import Role
 from ctc_core.workflows import candidates
+
+THRESHOLDS = (0.4, 0.5, 0.6)
+"""Compared in the paper."""
+QUICK = 400
+"""Samples for a figure on a slider; its mean is good to a twentieth of its spread."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,52 @@ class CountOptions:
     """Most cells below the threshold to offer."""
 
 
+@dataclass(frozen=True)
+class AtThreshold:
+    """What a threshold means for this draw, as far as it has been read; intervals are 95 %."""
+
+    threshold: float
+    images: int
+    """Candidates of the classifier."""
+    expected_ctcs: float
+    """CTCs among them, read or not."""
+    expected_wrong: Interval
+    """Candidates that are no CTC."""
+    expected_missed: Interval
+    """CTCs below the threshold, whether CellSearch shows them or not."""
+
+
+def at_threshold(store: Store, cartridge_id: str, threshold: float) -> AtThreshold:
+    """Images, CTCs and misses at one threshold, from the same samples as the count; kept until the store changes.
+
+    Raises:
+        UserError: there is no such cartridge.
+    """
+    return kept(
+        store,
+        f"at/{cartridge_id}/{threshold}",
+        store.revision(),
+        lambda: _at_threshold(store, cartridge_id, threshold),
+    )
+
+
+def _at_threshold(store: Store, cartridge_id: str, threshold: float) -> AtThreshold:
+    now = situation(store, cartridge_id, threshold)
+    samples, images = sample(now.table, now.known, n=QUICK), int(proposed(now.table).sum())
+    return AtThreshold(
+        threshold,
+        images,
+        float(samples.proposed.mean()),
+        _interval(images - samples.proposed),
+        _interval(samples.total - samples.proposed),
+    )
+
+
+def _interval(samples: Whole) -> Interval:
+    low, high = np.quantile(samples, [0.025, 0.975], method="inverted_cdf")
+    return Interval(float(samples.mean()), float(low), float(high))
+
+
 @dataclass(frozen=True, eq=False)
 class CountReport:
     """Everything the page and the report show of one draw's count."""
@@ -44,6 +98,9 @@ class CountReport:
     shown: int
     """Images in the gallery: candidates and events."""
     read: int
+    """Of them decided."""
+    found_below: int
+    """CTCs that readers confirmed on CellSearch's events below the threshold, or among less certain cells."""
     count: Count
     unseen: Unseen
     ppv: PpvRow
@@ -71,29 +128,30 @@ def count_cartridge(
         SettingsError: a cut-off or volume that cannot be.
     """
     _check(options)
-    table = candidates(store, cartridge_id, threshold)
-    known, at, low, notes = gather(store, cartridge_id, threshold, table)
+    now = situation(store, cartridge_id, threshold)
+    table, known = now.table, now.known
     samples = sample(table, known)
-    evidence = strange(known.belief, table, _order_read(store, cartridge_id, table))
+    evidence = strange(known.belief, table, known.errors, _order_read(store, cartridge_id, table))
     of_image = worth(table, samples, known.errors, cut_off=options.cut_off, volume_ml=options.volume_ml)
-    left = np.flatnonzero(table.label.isna())
+    left, listed = np.flatnonzero(table.label.isna()), table[shown(table)]
     return CountReport(
         cartridge_id=cartridge_id,
         pseudonym=pseudonym_of(store, cartridge_id),
         threshold=threshold,
         options=options,
-        shown=len(table),
-        read=int(table.label.notna().sum()),
+        shown=len(listed),
+        read=int(listed.label.notna().sum()),
+        found_below=int((confirmed(table) & ~proposed(table)).sum()),
         count=count(table, samples, cut_off=options.cut_off, volume_ml=options.volume_ml),
         unseen=unseen_ctcs(table, samples, cut_off=options.cut_off, evidence=evidence),
         ppv=ppv_row(cartridge_id, table),
-        at=at,
+        at=tuple(at_threshold(store, cartridge_id, value) for value in THRESHOLDS),
         next_ids=reading_order(table, samples),
         worth={str(table.candidate_id.iloc[i]): float(of_image[i]) for i in left},
-        less_certain=low.head(options.less_certain),
+        less_certain=worth_a_look(store, cartridge_id, table, threshold).head(options.less_certain),
         errors=known.errors,
         reviews=known.belief.patients,
-        notes=notes,
+        notes=now.notes,
     )
 
 
@@ -116,7 +174,7 @@ def _order_read(store: Store, cartridge_id: str, table: pd.DataFrame) -> list[in
     labels, reviews = store.current_labels(cartridge_id), store.current_reviews(cartridge_id)
     times = {**dict(zip(labels.cell_id, labels.time, strict=True))}
     times |= {f"event:{rid}": time for rid, time in zip(reviews.rid, reviews.time, strict=True)}
-    rows = np.flatnonzero(decided(table))
+    rows = np.flatnonzero(decided(table) & shown(table))
     return sorted(rows.tolist(), key=lambda row: times[table.candidate_id.iloc[row]])
 
 

@@ -35,7 +35,8 @@ COUNTED = Counted(
     p_draw=0.998,
     p_patient=0.996,
     unseen=0.6,
-    unseen_bound=2.3,
+    unseen_bound=2.0,
+    found_below=1,
     sentences=("The interval rests on Poisson sampling of the draw, the readers' errors and the expected misses.",),
 )
 READING = Reading(
@@ -51,11 +52,12 @@ READING = Reading(
         Reader("Anna Müller", 230, "2026-11-20", "2026-11-21"),
         Reader("Łukasz Ōno <lab>", 25, "2026-11-21", "2026-11-21"),
     ),
+    agreement="kappa 0.84 (95 % interval 0.60 to 0.97), 2 readers on 25 cells",
 )
 TRUSTED = Trusted((50, 10, 4), (12000, 2000, 702), Interval(31.2, 20.0, 44.0), Interval(1.4, 0.0, 5.0), True, 402)
 SOURCES = Sources(
-    segmenter_id="ctc-ck-v2-0123456789ab",
-    encoder_id="xcit-dino-v2-0123456789ab",
+    segmenter_id="ctc-ck-v3-0123456789ab",
+    encoder_id="xcit-dino-v3-0123456789ab",
     classifier_id="svm-0123456789ab",
     classifier_sha256="ab" * 32,
     map_id="map-0123456789ab",
@@ -116,7 +118,7 @@ def bare_content() -> Content:
             COUNTED, confirmed=0, confirmed_on_events=0, cellsearch_assigned=0, cellsearch_events=0, per_7_5_ml=0.0,
             concentration=None, p_draw=None, p_patient=None, unseen=None, unseen_bound=None, sentences=(),
         ),
-        Reading(0.5, 0, 0, 0, 0, 0, None, None, ()),
+        Reading(0.5, 0, 0, 0, 0, 0, None, None, (), "no cell of this cartridge was read by two people"),
         None,
         "There is no map yet. Build one: python -m ctc_core map, or on the Reliability page.",
         (),

@@ -3,8 +3,9 @@
 Four sources of doubt are drawn together, many times: each decision is right with the probability that follows from the
 image's own chance and the readers' error rates; images not read hold CTCs with their chance; so do cells that nobody is
 shown (`misses`); and the tube is a sample of the patient's blood. For the last, CTCs in blood of mean density are
-Poisson distributed: with n CTCs in v ml, the mean per 7.5 ml is Gamma(n + 1/2, v / 7.5) under Jeffreys' prior (Tibbe et
-al. 2007, Cytometry A 71: 154, on Poisson limits of CTC counts).
+Poisson distributed (Tibbe et al. 2007, Cytometry A 71: 154, on Poisson limits of CTC counts): with n CTCs in v ml, the
+mean per 7.5 ml is Gamma(n + 0.1, v / 7.5) under a prior that is nearly 1 / mean. Counts of patients spread over orders
+of magnitude, as 1 / mean says; Jeffreys' prior, 1 / sqrt(mean), expects high ones more often.
 
 Not counted in: CTCs lost between the tube and the cartridge.
 """
@@ -18,9 +19,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ctc_core.enumeration.misses import UNKNOWN, Misses, unseen
+from ctc_core.enumeration.candidates import proposed
+from ctc_core.enumeration.misses import PRIOR, UNKNOWN, Misses, unseen
 from ctc_core.enumeration.readers import ASSUMED, ReaderErrors
-from ctc_core.enumeration.recalibration import UNTAUGHT, Belief, chances, design, update
+from ctc_core.enumeration.recalibration import UNTAUGHT, Belief, Review, called_chance, chances, design, logits
 from ctc_core.intervals import Interval
 from ctc_core.types import Label
 
@@ -66,7 +68,9 @@ class Samples:
     """Among images decided (unsure ones with their chance)."""
     unread: Whole
     below: Whole
-    """Shown by neither."""
+    """Shown by neither, and not found among less certain cells."""
+    proposed: Whole
+    """Among the classifier's candidates, read or not."""
     called: Array
     """(n,) probability that a reader would call each image a CTC, from what has been read."""
     chance: Array
@@ -103,41 +107,61 @@ def decided(table: pd.DataFrame) -> NDArray[np.bool_]:
     return np.asarray(table.label.notna() & (table.label != Label.UNSURE.value))
 
 
+def shown(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """(n,) whether the classifier or CellSearch shows an image."""
+    return np.asarray(table.group != "less")
+
+
 def confirmed(table: pd.DataFrame) -> NDArray[np.bool_]:
     """(n,) whether an image was called a CTC."""
     return np.asarray(table.label == Label.CTC.value)
 
 
 def sample(table: pd.DataFrame, known: Knowledge, *, n: int = 2000, seed: int = 0) -> Samples:
-    """Samples of the true number of CTCs, given the decisions in `table` (`candidate_table` with a column label)."""
-    rng, x = np.random.default_rng(seed), design(table)
+    """Samples of the true number of CTCs, given the decisions in `table` (`candidate_table` with a column label).
+
+    Coefficients of the images' chances and readers' rates are drawn near the most probable ones (Laplace), weighed by
+    what they make of all decisions, and drawn again by weight (sampling importance resampling, Rubin 1988).
+    """
+    rng, x, hard = np.random.default_rng(seed), design(table), reader_logits(table)
     said, ctc = decided(table), confirmed(table)
-    belief = update(known.belief, x[said], ctc[said])
-    called = chances(belief.sample(n, rng), x)
-    sensitivity, false_positive = (rate[:, None] for rate in known.errors.sample(n, rng))
-    chance = true_chance(called, sensitivity, false_positive)
-    after = np.where(said, after_decision(chance, ctc, sensitivity, false_positive), chance)
+    found = reviewed(table, known.errors).update(known.belief)
+    drawn = found.sample(n, rng)
+    q, (sensitivity, false_positive) = chances(drawn, x), known.errors.sample(hard, n, rng)
+    called = called_chance(q, sensitivity, false_positive)
+    told = said & shown(table)
+    fits = np.log(np.where(ctc, called, 1 - called)[:, told]).sum(axis=1)
+    weight = fits + known.belief.log_density(drawn) - found.log_density(drawn)
+    rows = np.sort(rng.choice(n, n, p=np.exp(weight - np.logaddexp.reduce(weight))))
+    after = np.where(said, after_decision(q, ctc, sensitivity, false_positive), q)[rows]
     is_ctc = rng.random(after.shape) < after
     seen = np.asarray(table.label.notna())
-    model, theirs = np.asarray(table.group != "cellsearch"), np.asarray(table.event_rid.notna())
-    both, ours, only_theirs = (is_ctc[:, rows].sum(axis=1) for rows in (model & theirs, model & ~theirs, ~model))
-    below = unseen(known.misses, both, ours, only_theirs, rng)
     return Samples(
         is_ctc[:, seen].sum(axis=1),
         is_ctc[:, ~seen].sum(axis=1),
-        below,
-        called.mean(axis=0),
-        chance.mean(axis=0),
+        unseen(known.misses, table, is_ctc, rng),
+        is_ctc[:, proposed(table)].sum(axis=1),
+        called[rows].mean(axis=0),
+        q[rows].mean(axis=0),
     )
 
 
-def true_chance(called: Array, sensitivity: Array, false_positive: Array) -> Array:
-    """Probability of being a CTC from that of being called one: called = s q + f (1 - q)."""
-    return np.clip((called - false_positive) / np.maximum(sensitivity - false_positive, 0.05), 0, 1)
+def reviewed(table: pd.DataFrame, errors: ReaderErrors) -> Review:
+    """The decisions in `table` that say what an image is, by readers with these errors.
+
+    Less certain cells are left out: somebody chose which of them to look at.
+    """
+    rows = table[decided(table) & shown(table)]
+    return Review(design(rows), confirmed(rows), *errors.rates(reader_logits(rows)))
+
+
+def reader_logits(table: pd.DataFrame) -> Array:
+    """(n,) logit P(CTC) that readers' errors follow; an image without a score is as hard as an ordinary other one."""
+    return logits(table.probability, missing=0.1)
 
 
 def after_decision(chance: Array, ctc: NDArray[np.bool_], sensitivity: Array, false_positive: Array) -> Array:
-    """The chance (s, n) after one reader's decision (n,), by Bayes' rule with rates (s, 1)."""
+    """The chance (s, n) after one reader's decision (n,), by Bayes' rule with rates (s, n)."""
     if_ctc = np.where(ctc, sensitivity, 1 - sensitivity) * chance
     if_other = np.where(ctc, false_positive, 1 - false_positive) * (1 - chance)
     return np.asarray(if_ctc / np.maximum(if_ctc + if_other, 1e-12))
@@ -147,14 +171,14 @@ def reaching(total: Whole, cut_off: int, volume_ml: float = STANDARD_ML) -> Arra
     """(s,) probability that the patient's mean per 7.5 ml reaches the cut-off, with (s,) CTCs in the tube."""
     from scipy.special import gammaincc
 
-    return np.asarray(gammaincc(total + 0.5, cut_off * volume_ml / STANDARD_ML))
+    return np.asarray(gammaincc(total + PRIOR, cut_off * volume_ml / STANDARD_ML))
 
 
 def per_standard(total: Whole, volume_ml: float, rng: np.random.Generator) -> Whole:
     """(s,) CTCs in 7.5 ml of this blood, with (s,) in `volume_ml`: the rest adds some, or a part is taken."""
     if volume_ml > STANDARD_ML:
         return rng.binomial(total, STANDARD_ML / volume_ml)
-    density = rng.gamma(total + 0.5) / volume_ml
+    density = rng.gamma(total + PRIOR) / volume_ml
     return np.asarray(total + rng.poisson(density * (STANDARD_ML - volume_ml)))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ctc_core.enumeration.counts import CUT_OFFS, Cancer, count, sample
 from ctc_core.enumeration.simulated import LOW, METASTATIC, Lab, SimulatedDraw, density, open_lab, simulate_draw
-from ctc_core.enumeration.stopping import Verdict, strange, unseen_ctcs
+from ctc_core.enumeration.stopping import EVIDENCE, Verdict, strange, unseen_ctcs
 from ctc_core.intervals import wilson
 from ctc_core.types import Progress, silent
 
@@ -69,7 +69,7 @@ def _labs(patients: int, seed: int) -> Any:
 
 def _count_row(lab: Lab, draw: SimulatedDraw, cut_off: int, seed: int) -> tuple[float, ...]:
     table = draw.table.assign(label=draw.table.said)
-    samples = sample(table, lab.knowledge(draw, seed), seed=seed)
+    samples = sample(table, lab.knowledge(draw), seed=seed)
     found = count(table, samples, cut_off=cut_off, volume_ml=draw.volume_ml, seed=seed)
     true = draw.ctcs + draw.beyond
     covered = found.in_tube.low <= true <= found.in_tube.high
@@ -131,6 +131,8 @@ class Review:
     holds_settled: bool
     always: bool
     """At every look no more were unseen than the bound said at that look."""
+    always_sure: bool
+    """The same of the 99 % bound."""
     missed: int
     """CTCs among the images not read at the stop."""
     strange: bool
@@ -153,10 +155,11 @@ def stopping_experiment(reviews: int, seed: int, *, progress: Progress = silent)
 
 def review(lab: Lab, draw: SimulatedDraw, cut_off: int, seed: int) -> Review:
     """Read one draw, the likeliest CTC first by what is known before, and look at the bound every `STEP` decisions."""
-    known, table = lab.knowledge(draw, seed), draw.table.copy()
+    known, table = lab.knowledge(draw), draw.table.copy()
     order = np.argsort(-sample(table, known, n=400, seed=seed).called, kind="stable")
     stopped = settled = None
     held: list[bool] = []
+    sure: list[bool] = []
     evidence = 0.0
     truth = table.is_ctc.to_numpy()
     for n in [*range(0, len(table), STEP), len(table)]:
@@ -164,10 +167,11 @@ def review(lab: Lab, draw: SimulatedDraw, cut_off: int, seed: int) -> Review:
         table.loc[order[:n], "label"] = table.said.to_numpy()[order[:n]]
         samples = sample(table, known, n=400, seed=seed + n)
         if n % 20 == 0:
-            evidence = max(evidence, strange(known.belief, table, order[:n].tolist()))
+            evidence = max(evidence, strange(known.belief, table, known.errors, order[:n].tolist()))
         unseen = unseen_ctcs(table, samples, cut_off=cut_off, evidence=evidence)
         left = int(truth[order[n:]].sum())
         held.append(left + draw.hidden <= unseen.bound)
+        sure.append(left + draw.hidden <= unseen.sure_bound)
         if settled is None and unseen.verdict not in (Verdict.READ_ON, Verdict.STRANGE):
             settled = n, held[-1]
         if stopped is None and unseen.verdict is Verdict.POINTLESS:
@@ -175,7 +179,16 @@ def review(lab: Lab, draw: SimulatedDraw, cut_off: int, seed: int) -> Review:
             break
     assert stopped is not None and settled is not None  # nothing is left at the end
     return Review(
-        len(table), draw.ctcs, stopped[0], settled[0], stopped[1], settled[1], all(held), stopped[2], evidence >= 20
+        images=len(table),
+        ctcs=draw.ctcs,
+        stopped=stopped[0],
+        settled=settled[0],
+        holds=stopped[1],
+        holds_settled=settled[1],
+        always=all(held),
+        always_sure=all(sure),
+        missed=stopped[2],
+        strange=evidence >= EVIDENCE,
     )
 
 
@@ -186,6 +199,7 @@ def _report(reviews: Sequence[Review]) -> dict[str, Any]:
         "bound_holds_at_stop": _share([one.holds for one in reviews]),
         "bound_holds_when_settled": _share([one.holds_settled for one in reviews]),
         "bound_holds_at_every_look": _share([one.always for one in reviews]),
+        "sure_bound_holds_at_every_look": _share([one.always_sure for one in reviews]),
         "images_read": _quartiles(share),
         "images_read_until_settled": _quartiles(settled),
         "images": float(np.median([one.images for one in reviews])),

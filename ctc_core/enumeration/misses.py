@@ -1,14 +1,18 @@
 """CTCs that nobody is shown: below the threshold and not among CellSearch's events.
 
-The number below the threshold is Poisson with a Gamma distributed mean, from the draw's expected misses where the map
-has them. CellSearch then tells more: an event on a cell below the threshold is read, and of the CTCs there it shows
-about the share w of the classifier's own CTCs that it shows. With n01 such CTCs found,
+In each cluster of the map the classifier shows the share r of the CTCs, and CellSearch shows the share w of those that
+it does not. With n1 CTCs among the cluster's candidates and n01 on CellSearch's events below the threshold,
 
-    mean ~ Gamma(shape + n01, rate + w),   w ~ Beta(a + n11, b + n10),   unseen ~ Poisson((1 - w) mean)
+    r ~ Beta(a + n1, b + n01 / w)    w ~ Beta(c + n11, d + n10)
+    mean ~ Gamma(prior + n1 + n01) / (r + (1 - r) w)    unseen ~ Poisson(mean (1 - r) (1 - w))
 
-n11: CTCs among images shown by both, n10: by the classifier only. Without expected misses this is capture-recapture of
-two observers (Bayesian form of Lincoln and Petersen's). It takes CTCs missed by one observer to be as visible to the
-other as the rest; where dim CTCs escape both, too few are expected.
+a, b: from labelled cells of other patients (`reliability.Rates`); n11, n10: CTCs shown by both, by the classifier only,
+in all clusters. So misses follow what was found: a draw without CTCs has hardly any to miss. A CTC without a cell (the
+segmenter missed it) cannot be a candidate: r = 0. Without a map all cells are one cluster with r unknown, which is
+capture-recapture of two observers (Bayesian form of Lincoln and Petersen's).
+
+It takes CTCs missed by one observer to be as visible to the other as the rest; where dim CTCs escape both, too few are
+expected.
 """
 
 from __future__ import annotations
@@ -16,46 +20,73 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from ctc_core.intervals import Interval
+from ctc_core.enumeration.candidates import proposed
+from ctc_core.reliability import Rates
+
+Array = NDArray[np.float64]
 
 SHOWN = (6.0, 1.0)
 """Beta distribution of the share of CTCs that CellSearch shows, before reading: mean .86, worth 7 CTCs (assumed)."""
-SHAPES = np.geomspace(0.05, 200, 60)
+PRIOR = 0.1
+"""CTCs that a draw counts as having before any is found: a Gamma prior of the mean that is nearly 1 / mean, as counts
+of patients spread over orders of magnitude (log-uniform)."""
+LOST = 0.02
+"""The same for CTCs without a cell: the segmenter finds all but a few in a hundred."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Misses:
-    """Gamma distribution of the mean number of CTCs below the threshold."""
+    """How many CTCs the classifier shows in each of c clusters."""
 
-    shape: float
-    rate: float
+    clusters: tuple[int, ...]
+    """Empty: all cells are one."""
+    recall: tuple[Array, Array]
+    """Beta distributions, (c,) each, or (1,)."""
+    prior: Array
+    """(c,) CTCs that each counts as having before any is found."""
 
 
-UNKNOWN = Misses(0.5, 0.0)
-"""Jeffreys' prior: only what CellSearch shows tells."""
+UNKNOWN = Misses((), (np.array([0.5]), np.array([0.5])), np.array([PRIOR]))
+"""Only what CellSearch shows tells."""
 
 
-def misses(expected: Interval) -> Misses:
-    """The distribution with this mean whose Poisson number reaches the upper 97.5 % limit, as narrow as that allows."""
-    from scipy.stats import nbinom
-
-    mean = max(expected.estimate, 0.01)
-    reach = nbinom.ppf(0.975, SHAPES, SHAPES / (SHAPES + mean))
-    wide = np.flatnonzero(reach >= expected.high)
-    shape = float(SHAPES[wide[-1]] if len(wide) else SHAPES[int(np.argmax(reach))])
-    return Misses(shape, shape / mean)
+def misses(rates: Rates, total: NDArray[np.int64]) -> Misses:
+    """From error rates of clusters and the draw's cells in each, (c,): CTCs lie where labelled ones did."""
+    weight = rates.likelihood_ratio * (total + 0.01)
+    return Misses(rates.clusters, rates.recall, PRIOR * weight / weight.sum())
 
 
 def unseen(
-    prior: Misses,
-    both: NDArray[np.int64],
-    model_only: NDArray[np.int64],
-    cellsearch_only: NDArray[np.int64],
-    rng: np.random.Generator,
+    known: Misses, table: pd.DataFrame, is_ctc: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """(s,) samples of the number of CTCs that neither shows, for (s,) samples of the numbers that are shown."""
-    share = rng.beta(SHOWN[0] + both, SHOWN[1] + model_only)
-    mean = rng.gamma(prior.shape + cellsearch_only, 1 / (prior.rate + share))
-    return rng.poisson((1 - share) * mean)
+    """(s,) samples of the number of CTCs that neither side shows and nobody has found among less certain cells.
+
+    Args:
+        table: of n images: cell_id, group, event_rid and, where `known` has clusters, cluster.
+        is_ctc: (s, n) samples of which images are CTCs.
+    """
+    model, theirs = proposed(table), table.event_rid.notna().to_numpy(bool)
+    both, ours = is_ctc[:, model & theirs].sum(axis=1), is_ctc[:, model & ~theirs].sum(axis=1)
+    shown = rng.beta(SHOWN[0] + both, SHOWN[1] + ours)[:, None]
+    of_cluster = _clusters(known, table)
+    found = is_ctc[:, model].astype(float) @ of_cluster[model]
+    below = is_ctc[:, theirs & ~model].astype(float) @ of_cluster[theirs & ~model]
+    a, b = known.recall
+    recall = rng.beta(a + found, b + below / shown)
+    mean = rng.gamma(known.prior + found + below) / (recall + (1 - recall) * shown)
+    without_cell = is_ctc[:, table.cell_id.isna().to_numpy(bool)].sum(axis=1, keepdims=True)
+    lost = rng.gamma(LOST + without_cell) / shown
+    left = rng.poisson((1 - shown[:, 0]) * ((mean * (1 - recall)).sum(axis=1) + lost[:, 0]))
+    return np.asarray(np.maximum(left - is_ctc[:, ~model & ~theirs].sum(axis=1), 0))
+
+
+def _clusters(known: Misses, table: pd.DataFrame) -> Array:
+    """(n, c) 1 where an image's cell lies in a cluster; 0 throughout without a cell or a known cluster."""
+    has_cell = table.cell_id.notna().to_numpy(bool)
+    if not known.clusters:
+        return has_cell[:, None].astype(float)
+    cluster = table.cluster.to_numpy(float)
+    return np.asarray(has_cell[:, None] & (cluster[:, None] == np.array(known.clusters)), float)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ctc_core.enumeration.candidates import proposed
 from ctc_core.intervals import Proportion, wilson
 from ctc_core.types import Label
 
@@ -83,13 +84,14 @@ def ppv_row(name: str, table: pd.DataFrame) -> PpvRow:
 
     table: as from `candidate_table` with a column `label` (a `Label` value, or None while undecided).
     """
-    model, cellsearch = table.group != "cellsearch", table.event_rid.notna()
+    model, cellsearch = pd.Series(proposed(table), table.index), table.event_rid.notna()
     ctc = table.label == Label.CTC.value
 
     def side(shown: pd.Series) -> Side:
         return Side(int(shown.sum()), int((shown & table.label.notna()).sum()), int((shown & ctc).sum()))
 
-    overlap = Overlap(int((ctc & model & cellsearch).sum()), int((ctc & ~cellsearch).sum()), int((ctc & ~model).sum()))
+    both, ours, theirs = ctc & model & cellsearch, ctc & model & ~cellsearch, ctc & cellsearch & ~model
+    overlap = Overlap(int(both.sum()), int(ours.sum()), int(theirs.sum()))
     assigned = int(table.assigned.map(lambda value: value is True).sum())
     return PpvRow(name, side(model), side(cellsearch), overlap, assigned)
 

@@ -1,4 +1,13 @@
-"""How often readers err: estimated from cells that several people read, not assumed to be never."""
+"""How often readers err, and on which images: estimated from cells that several people read, not assumed to be never.
+
+An image that the classifier finds hard is hard for people, too: CTCs of low P(CTC) are missed more often, and other
+images are taken for CTCs the more they resemble one. So both rates follow the classifier's probability,
+
+    logit rate = level + slope * logit P(CTC)
+
+with Gaussian coefficients that readings narrow. One false positive rate for all images would call the few CTCs of a
+patient with hardly any far too certain, since it is there that most of the false ones are.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +16,61 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from ctc_core.enumeration.recalibration import Belief, chances, logits, update
 from ctc_core.types import Label
+
+Array = NDArray[np.float64]
 
 DECISIVE = {Label.CTC.value: 1, Label.NON_CTC.value: 0, Label.ARTIFACT.value: 0}
 """1 = CTC; unsure says nothing."""
 
+TYPICAL = (np.log(9.0), -np.log(9.0))
+"""logit P(CTC) of an ordinary CTC (P = .9) and of another image (P = .1)."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class ReaderErrors:
-    """Beta distributions (a, b) of the readers' rates, and how many readings they rest on."""
+    """What is believed of the readers' rates, and how many readings that rests on."""
 
-    sensitivity: tuple[float, float]
-    """Share of CTCs that are called so."""
-    false_positive: tuple[float, float]
-    """Share of other images that are called CTC."""
+    missed: Belief
+    """(level, slope) of the share of CTCs that are not called so."""
+    false_positive: Belief
+    """(level, slope) of the share of other images that are called CTC."""
     n_ctc: float = 0.0
     n_other: float = 0.0
 
+    def rates(self, logit: Array) -> tuple[Array, Array]:
+        """(n,) sensitivities and false positive rates of images with (n,) logit P(CTC), at the mean coefficients."""
+        missed, false = (chances(one.mean[None], _design(logit))[0] for one in (self.missed, self.false_positive))
+        return 1 - missed, false
+
     @property
     def typical(self) -> tuple[float, float]:
-        """(sensitivity, false positive rate): means."""
-        (a, b), (c, d) = self.sensitivity, self.false_positive
-        return a / (a + b), c / (c + d)
+        """(sensitivity for an ordinary CTC, false positive rate of an ordinary other image): see `TYPICAL`."""
+        sensitivity, false = self.rates(np.array(TYPICAL))
+        return float(sensitivity[0]), float(false[1])
 
-    def sample(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) sensitivities and (n,) false positive rates."""
-        return rng.beta(*self.sensitivity, n), rng.beta(*self.false_positive, n)
+    def sample(self, logit: Array, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """(s, n) sensitivities and (s, n) false positive rates of images with (n,) logit P(CTC)."""
+        x = _design(logit)
+        return 1 - chances(self.missed.sample(n, rng), x), chances(self.false_positive.sample(n, rng), x)
 
 
-ASSUMED = ReaderErrors((19.1, 0.9), (0.3, 29.7))
-"""Before anything was read twice. Sensitivity .955, worth 20 readings: two readers who each err in 4.5 % of a gallery
-that is half CTCs agree with kappa (1 - 2 x .045)^2 = .83, as Ignatiadis et al. 2014 found. False positive rate .01,
-worth 30 readings (assumed): most other images are plainly no CTC."""
+def _design(logit: Array) -> Array:
+    return np.column_stack([np.ones(len(logit)), logit])
+
+
+def _belief(level: float, level_sd: float, slope: float, slope_sd: float) -> Belief:
+    return Belief(np.array([level, slope]), np.diag(np.square([level_sd, slope_sd])))
+
+
+ASSUMED = ReaderErrors(_belief(-2.0, 0.9, -0.5, 0.25), _belief(-3.6, 1.2, 0.5, 0.25))
+"""Before anything was read twice. Sensitivity .957 for an ordinary CTC: two readers who each err in 4.5 % of a gallery
+that is half CTCs agree with kappa (1 - 2 x .045)^2 = .83, as Ignatiadis et al. 2014 found. False positive rate .009 for
+an ordinary other image. Odds of an error follow the square root of the classifier's odds. (Assumed, within a factor of
+about three.)"""
 
 
 def reader_errors(
@@ -48,9 +79,9 @@ def reader_errors(
     """Error rates of the readers together, from cells with two or more readings.
 
     Args:
-        readings: cell_id, reader, label: each reader's own label of a cell.
+        readings: cell_id, reader, label, probability: each reader's own label of a cell, and its P(CTC) (NaN: unknown).
         consensus: label of each cell after adjudication; None while readers disagree.
-        prior: what is believed before; it counts as so many readings as its parameters add up to.
+        prior: what is believed before.
 
     In a disagreement that nobody has settled, either side may be right: it counts as half of each. An error that all
     readers of a cell share is not seen, so rates are a little too good.
@@ -58,8 +89,11 @@ def reader_errors(
     read = readings[readings.label.isin(list(DECISIVE))]
     read = read[read.groupby("cell_id").reader.transform("nunique") > 1]
     truth = read.cell_id.map(lambda cell: DECISIVE.get(str(consensus.get(cell)), 0.5)).to_numpy(float)
-    called = read.label.map(DECISIVE).to_numpy(float)
-    hits, misses = float((truth * called).sum()), float((truth * (1 - called)).sum())
-    false, right = float(((1 - truth) * called).sum()), float(((1 - truth) * (1 - called)).sum())
-    (a, b), (c, d) = prior.sensitivity, prior.false_positive
-    return ReaderErrors((a + hits, b + misses), (c + false, d + right), hits + misses, false + right)
+    called = read.label.map(DECISIVE).to_numpy(float) == 1
+    x = _design(logits(read.probability))
+    return ReaderErrors(
+        update(prior.missed, x, ~called, weight=truth),
+        update(prior.false_positive, x, called, weight=1 - truth),
+        float(truth.sum()),
+        float((1 - truth).sum()),
+    )

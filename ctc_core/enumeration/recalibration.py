@@ -38,69 +38,138 @@ ROUNDS = 12
 
 @dataclass(frozen=True, eq=False)
 class Belief:
-    """Gaussian distribution of the coefficients `COLUMNS`."""
+    """Gaussian distribution of k coefficients: for images those of `COLUMNS`."""
 
     mean: Array
-    """(6,)"""
+    """(k,)"""
     covariance: Array
-    """(6, 6)"""
+    """(k, k)"""
     patients: int = 0
     """Reviewed patients that it was learned from."""
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """(n, 6) coefficients."""
+        """(n, k) coefficients."""
         return rng.multivariate_normal(self.mean, self.covariance, n, method="cholesky")
 
+    def log_density(self, coefficients: Array) -> Array:
+        """(s,) logarithm of the density of (s, k) coefficients, up to a constant of k."""
+        lower = np.linalg.cholesky(self.covariance)
+        z = np.linalg.solve(lower, (coefficients - self.mean).T)
+        return np.asarray(-(z**2).sum(axis=0) / 2 - np.log(np.diag(lower)).sum())
 
-UNTAUGHT = Belief(
-    np.array([-1.0, -1.5, -2.0, -4.0, 0.7, 4.0]), np.diag(np.square([1.5, 1.5, 1.5, 1.5, 0.4, 1.5])), patients=0
-)
+
+COMMON, OWN = 1.5, 0.7
+"""Standard deviation between patients of all intercepts together, and of each beside the others (assumed): a patient
+with more CTCs has more of them in every group, and numbers of CTCs spread over two orders of magnitude."""
+
+
+def _spread() -> Array:
+    covariance = np.diag(np.square([OWN, OWN, OWN, OWN, 0.4, 1.5]))
+    covariance[:4, :4] += COMMON**2
+    return covariance
+
+
+UNTAUGHT = Belief(np.array([-1.0, -1.5, -2.0, -4.0, 0.7, 4.0]), _spread(), patients=0)
 """Before any review: rough values for Table 2's patients, wide enough that reading decides (assumed)."""
+
+
+def logits(probability: pd.Series, missing: float = 0.5) -> Array:
+    """(n,) logit P(CTC), at most `LARGEST_LOGIT` from 0; `missing` stands for what was not scored."""
+    p = np.clip(probability.astype(float).fillna(missing).to_numpy(float), 1e-9, 1 - 1e-9)
+    return np.asarray(np.clip(np.log(p / (1 - p)), -LARGEST_LOGIT, LARGEST_LOGIT))
 
 
 def design(table: pd.DataFrame) -> Array:
     """(n, 6) float64, one row per image of `candidate_table`."""
     group = np.where(table.cell_id.isna(), "alone", table.group.to_numpy(object).astype(str))
     intercepts = [group == name for name in COLUMNS[:4]]
-    p = np.clip(table.probability.fillna(0.5).to_numpy(float), 1e-9, 1 - 1e-9)
-    logit = np.clip(np.log(p / (1 - p)), -LARGEST_LOGIT, LARGEST_LOGIT)
     assigned = table.assigned.map(lambda value: value is True)
-    return np.stack([*intercepts, logit, assigned.to_numpy()], axis=1).astype(float)
+    return np.stack([*intercepts, logits(table.probability), assigned.to_numpy()], axis=1).astype(float)
 
 
 def chances(coefficients: Array, x: Array) -> Array:
-    """(s, n) probability that a reader calls each of n images a CTC, for each of s sets of coefficients (s, 6)."""
+    """(s, n) probability that a reader calls each of n images a CTC, for each of s sets of coefficients (s, k)."""
     return np.asarray(1 / (1 + np.exp(-(coefficients @ x.T))))
 
 
-def update(prior: Belief, x: Array, is_ctc: NDArray[np.bool_], *, steps: int = 30) -> Belief:
-    """What is believed after decisions about images with design (n, 6)."""
-    precision = np.linalg.inv(prior.covariance)
+def called_chance(q: Array, sensitivity: Array | float, false_positive: Array | float) -> Array:
+    """Probability that a reader says CTC of an image that is one with probability q."""
+    return np.asarray(false_positive + (sensitivity - false_positive) * q)
+
+
+def update(
+    prior: Belief,
+    x: Array,
+    said: NDArray[np.bool_],
+    *,
+    sensitivity: Array | float = 1.0,
+    false_positive: Array | float = 0.0,
+    weight: Array | None = None,
+    steps: int = 30,
+) -> Belief:
+    """What is believed after decisions `said` (n,) about images with design (n, k): Fisher scoring, Laplace's spread.
+
+    sensitivity, false_positive: of the reader, (n,) or one number. weight: (n,) what each counts for; None: 1.
+    """
+    precision, counts = np.linalg.inv(prior.covariance), np.ones(len(x)) if weight is None else weight
     mean, hessian = prior.mean, precision
     for _ in range(steps):
         q = chances(mean[None], x)[0]
-        gradient = x.T @ (is_ctc - q) - precision @ (mean - prior.mean)
-        hessian = precision + (x * (q * (1 - q))[:, None]).T @ x
+        called = np.clip(called_chance(q, sensitivity, false_positive), 1e-9, 1 - 1e-9)
+        slope = (sensitivity - false_positive) * q * (1 - q)
+        spread = called * (1 - called)
+        gradient = x.T @ (counts * slope * (said - called) / spread) - precision @ (mean - prior.mean)
+        hessian = precision + (x * (counts * slope**2 / spread)[:, None]).T @ x
         step = np.linalg.solve(hessian, gradient)
-        # Newton's step may overshoot where the curve is flat; half a unit of logit at a time cannot.
+        # A step may overshoot where the curve is flat; a unit of logit at a time cannot.
         mean = mean + step * min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-12))
         if np.abs(step).max() < 1e-6:
             break
     return Belief(mean, np.linalg.inv(hessian), prior.patients)
 
 
-def learn(reviews: Sequence[tuple[Array, NDArray[np.bool_]]], start: Belief = UNTAUGHT) -> Belief:
-    """What to believe of a new patient after reviews: design (n, 6) and decisions (n,) of each reviewed patient.
+@dataclass(frozen=True, eq=False)
+class Review:
+    """The decisions of one reviewed patient."""
+
+    x: Array
+    """(n, 6) design."""
+    said: NDArray[np.bool_]
+    """(n,) called a CTC."""
+    sensitivity: Array
+    """(n,) of the reader, for each image."""
+    false_positive: Array
+
+    def update(self, prior: Belief) -> Belief:
+        """What is believed of this patient."""
+        return update(prior, self.x, self.said, sensitivity=self.sensitivity, false_positive=self.false_positive)
+
+    def part(self, rows: slice) -> Review:
+        """Some of the decisions."""
+        return Review(self.x[rows], self.said[rows], self.sensitivity[rows], self.false_positive[rows])
+
+    def predict(self, prior: Belief, others: Review) -> Array:
+        """(m,) probability that the reader calls `others` CTCs, given these decisions; their doubt is in it."""
+        belief = self.update(prior)
+        mean = np.clip(chances(belief.mean[None], others.x)[0], 1e-6, 1 - 1e-6)
+        variance = np.einsum("ij,jk,ik->i", others.x, belief.covariance, others.x)
+        logit = np.log(mean / (1 - mean)) / np.sqrt(1 + np.pi * variance / 8)  # MacKay 1992
+        q = 1 / (1 + np.exp(-logit))
+        return np.clip(called_chance(q, others.sensitivity, others.false_positive), 1e-6, 1 - 1e-6)
+
+
+def learn(reviews: Sequence[Review], start: Belief = UNTAUGHT) -> Belief:
+    """What to believe of a new patient after reviews.
 
     Mean and covariance of the coefficients over patients by expectation maximisation (Laplace's approximation in each
     patient), with `start` counting as `WORTH` patients. Below `MIN_PATIENTS` it is kept as it is.
     """
-    read = [(x, is_ctc) for x, is_ctc in reviews if len(is_ctc)]
+    read = [review for review in reviews if len(review.said)]
     if len(read) < MIN_PATIENTS:
         return start
     belief, n = start, len(read)
     for _ in range(ROUNDS):
-        found = [update(belief, x, is_ctc) for x, is_ctc in read]
+        found = [review.update(belief) for review in read]
         mean = (sum(one.mean for one in found) + WORTH * start.mean) / (n + WORTH)
         apart = [np.outer(one.mean - mean, one.mean - mean) + one.covariance for one in found]
         belief = Belief(mean, (sum(apart) + WORTH * start.covariance) / (n + WORTH), n)

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ctc_core.enumeration.counts import Knowledge, confirmed, decided
+from ctc_core.enumeration.counts import Knowledge, reviewed
 from ctc_core.enumeration.misses import misses
 from ctc_core.enumeration.readers import ReaderErrors, reader_errors
-from ctc_core.enumeration.recalibration import design, learn
-from ctc_core.reliability import Evidence, Rates, expected_errors, rates
+from ctc_core.enumeration.recalibration import learn
+from ctc_core.reliability import Evidence, Rates, rates
 from ctc_core.types import Label
 
 CLUSTERS = (0, 1, 2, 3)
@@ -79,10 +79,10 @@ class Lab:
     belief_and_errors: Knowledge
     rates: Rates
 
-    def knowledge(self, draw: SimulatedDraw, seed: int = 0) -> Knowledge:
+    def knowledge(self, draw: SimulatedDraw) -> Knowledge:
         """What the desk knows before a draw is read."""
-        expected = expected_errors(self.rates, draw.called, draw.total, seed=seed)
-        return Knowledge(self.belief_and_errors.belief, self.belief_and_errors.errors, misses(expected.missed))
+        known = self.belief_and_errors
+        return Knowledge(known.belief, known.errors, misses(self.rates, draw.total))
 
 
 def open_lab(rng: np.random.Generator, *, earlier: int = 12, twice: int = 3) -> Lab:
@@ -93,8 +93,8 @@ def open_lab(rng: np.random.Generator, *, earlier: int = 12, twice: int = 3) -> 
         for i in range(earlier)
     ]
     tables = [draw.table.assign(label=draw.table.said) for draw in draws]
-    belief = learn([(design(table)[decided(table)], confirmed(table)[decided(table)]) for table in tables])
     errors = _read_twice(rng, draws[-twice:], sensitivity, false_positive)
+    belief = learn([reviewed(table, errors) for table in tables])
     return Lab(sensitivity, false_positive, Knowledge(belief, errors), _rates(draws))
 
 
@@ -208,7 +208,10 @@ def _read_twice(
     truth = np.where(table.is_ctc, Label.CTC.value, Label.NON_CTC.value)
     settled = np.where(said[0] == said[1], said[0], truth)
     readings = pd.concat(
-        [pd.DataFrame({"cell_id": ids, "reader": name, "label": one}) for name, one in zip("ab", said, strict=True)]
+        [
+            pd.DataFrame({"cell_id": ids, "reader": name, "label": one, "probability": table.probability})
+            for name, one in zip("ab", said, strict=True)
+        ]
     )
     return reader_errors(readings, dict(zip(ids, settled.tolist(), strict=True)))
 

@@ -1,10 +1,13 @@
 """How much must be read: in which order, and an upper bound on the CTCs not yet seen.
 
 The bound is the smallest number that CTCs among unread images and below the threshold exceed with at most 5 %
-probability, given every decision so far. Being conditional on all that was read, it is as good at the decision at which
-one stops as at any other. It assumes that this patient resembles the lab's reviewed patients as far as `recalibration`
-lets patients differ, that readers err at the estimated rates, and that CellSearch's and the classifier's misses are not
-of the same cells more than `misses` allows. Where decisions contradict the probabilities, `strange` says so.
+probability, given every decision so far. Claimed is that it holds at the decision at which one stops, whichever that
+is, since it is conditional on all that was read. Not claimed is that none of the bounds shown on the way there is ever
+exceeded: of fifty looks one may be wrong in more than 5 % of the reviews. `sure_bound` is for that: the same with 1 %,
+measured in `experiment stopping` as what holds at every look. It assumes that this patient resembles the lab's reviewed
+patients as far as `recalibration` lets patients differ, that readers err at the estimated rates, and that CellSearch's
+and the classifier's misses are not of the same cells more than `misses` allows. Where decisions contradict the
+probabilities, `strange` says so.
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ctc_core.enumeration.counts import Samples, confirmed
-from ctc_core.enumeration.recalibration import Belief, chances, design
+from ctc_core.enumeration.counts import Samples, confirmed, reader_logits
+from ctc_core.enumeration.readers import ReaderErrors
+from ctc_core.enumeration.recalibration import Belief, Review, design
 
-LEVEL = 0.95
+LEVEL, SURE = 0.95, 0.99
 TOLERANCE = 0.1
 """CTCs left unread that do not matter for the count, as a share of those confirmed; one never does unless it decides
 the cut-off."""
@@ -56,6 +60,8 @@ class Unseen:
     """Upper 95 % bound of the first."""
     bound: int
     """Upper 95 % bound of both together."""
+    sure_bound: int
+    """Upper 99 % bound of both together: meant to hold at every look, not only at the last."""
     images_left: int
     verdict: Verdict
     sentence: str
@@ -68,7 +74,14 @@ def unseen_ctcs(table: pd.DataFrame, samples: Samples, *, cut_off: int, evidence
     verdict = _verdict(found, left, unread_bound, bound, cut_off, evidence)
     sentence = SENTENCES[verdict].format(left=left, unread=unread_bound, bound=bound, cut_off=cut_off, found=found)
     return Unseen(
-        float(samples.unread.mean()), float(samples.below.mean()), unread_bound, bound, left, verdict, sentence
+        unread=float(samples.unread.mean()),
+        below=float(samples.below.mean()),
+        unread_bound=unread_bound,
+        bound=bound,
+        sure_bound=upper(samples.unread + samples.below, SURE),
+        images_left=left,
+        verdict=verdict,
+        sentence=sentence,
     )
 
 
@@ -96,9 +109,9 @@ def _verdict(found: int, left: int, unread: int, bound: int, cut_off: int, evide
     return Verdict.OUT_OF_REACH if found + bound < cut_off else Verdict.READ_ON
 
 
-def upper(samples: NDArray[np.int64]) -> int:
-    """Smallest number that is exceeded with at most 5 % probability."""
-    return int(np.quantile(samples, LEVEL, method="inverted_cdf"))
+def upper(samples: NDArray[np.int64], level: float = LEVEL) -> int:
+    """Smallest number that is exceeded with probability 1 - level at most."""
+    return int(np.quantile(samples, level, method="inverted_cdf"))
 
 
 def reading_order(table: pd.DataFrame, samples: Samples) -> tuple[str, ...]:
@@ -107,32 +120,22 @@ def reading_order(table: pd.DataFrame, samples: Samples) -> tuple[str, ...]:
     return tuple(table.candidate_id.iloc[left[np.argsort(-samples.called[left], kind="stable")]])
 
 
-def strange(prior: Belief, table: pd.DataFrame, order: Sequence[int], *, step: int = 10) -> float:
+def strange(prior: Belief, table: pd.DataFrame, errors: ReaderErrors, order: Sequence[int], *, step: int = 10) -> float:
     """Largest evidence so far that decisions do not fit what was believed: an e-value, 20 or more is strange.
 
     Predictions are made for `step` decisions at a time from those before (rows `order` of `table`, as they were made),
     and are compared with odds shifted by `SHIFTS`. If they are right, the mean of the likelihood ratios is a
     martingale, so it ever reaches 1 / a with probability a at most (Ville's inequality), however one stops.
     """
-    from ctc_core.enumeration.recalibration import update
-
-    x, ctc = design(table)[list(order)], confirmed(table)[list(order)]
+    rows = table.iloc[list(order)]
+    read = Review(design(rows), confirmed(rows), *errors.rates(reader_logits(rows)))
     logs, largest = np.zeros(len(SHIFTS)), 0.0
-    for start in range(0, len(x), step):
-        belief, rows = update(prior, x[:start], ctc[:start]), slice(start, start + step)
-        q = _predictive(belief, x[rows])
-        odds = q / (1 - q)
+    for start in range(0, len(rows), step):
+        now = slice(start, start + step)
+        p, said = read.part(slice(start)).predict(prior, read.part(now)), read.said[now]
+        odds = p / (1 - p)
         for i, shift in enumerate(SHIFTS):
             shifted = odds * np.exp(shift) / (1 + odds * np.exp(shift))
-            logs[i] += np.log(np.where(ctc[rows], shifted / q, (1 - shifted) / (1 - q))).sum()
+            logs[i] += np.log(np.where(said, shifted / p, (1 - shifted) / (1 - p))).sum()
         largest = max(largest, float(np.exp(np.minimum(logs, 50)).mean()))
     return largest
-
-
-def _predictive(belief: Belief, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) probability with the coefficients' doubt in it (MacKay 1992)."""
-    mean = chances(belief.mean[None], x)[0]
-    mean = np.clip(mean, 1e-6, 1 - 1e-6)
-    variance = np.einsum("ij,jk,ik->i", x, belief.covariance, x)
-    logit = np.log(mean / (1 - mean)) / np.sqrt(1 + np.pi * variance / 8)
-    return np.asarray(1 / (1 + np.exp(-logit)))

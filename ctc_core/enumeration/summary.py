@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ctc_core.enumeration.candidates import proposed
 from ctc_core.intervals import Proportion, wilson
 from ctc_core.types import Label
 
@@ -33,7 +34,7 @@ def summarise(table: pd.DataFrame, events: pd.DataFrame) -> Summary:
     """Count what has been decided. `table` as from `candidate_table` with a column `label` (Label value or None)."""
     ctc = table.label == Label.CTC.value
     decided = table.label.notna()
-    model = table.group != "cellsearch"
+    model = proposed(table)
     n_assigned = int(events.assigned.sum())
     return Summary(
         model_shown=int(model.sum()),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ctc_core.enumeration.counts import STANDARD_ML, Samples, after_decision, reaching
+from ctc_core.enumeration.counts import STANDARD_ML, Samples, after_decision, reaching, reader_logits
 from ctc_core.enumeration.readers import ReaderErrors
 
 Array = NDArray[np.float64]
@@ -23,8 +23,8 @@ def worth(
     count is near the cut-off. What an answer says about other images is left out.
     """
     one_more, one_less = _steps(samples, cut_off, volume_ml)
-    q, sensitivity_rates = samples.chance[None], errors.typical
-    sensitivity, false_positive = (np.array([[rate]]) for rate in sensitivity_rates)
+    q = samples.chance[None]
+    sensitivity, false_positive = (rate[None] for rate in errors.rates(reader_logits(table)))
     moves = (1 - q) * one_more + q * one_less
     yes = sensitivity * q + false_positive * (1 - q)
     after_yes, after_no = (

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from ctc_core.errors import StoreError
 from ctc_core.intervals import Interval, Proportion
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the content; a change of these classes raises it."""
 
 
@@ -52,9 +52,11 @@ class Counted:
     p_patient: float | None
     """P(mean CTCs in 7.5 ml of this patient's blood >= cut-off)."""
     unseen: float | None
-    """CTCs not seen yet, expected."""
+    """CTCs not seen yet, expected: among images not read, and below the threshold where CellSearch shows nothing."""
     unseen_bound: float | None
     """95 % upper bound of it."""
+    found_below: int
+    """Confirmed CTCs that are no candidates: on CellSearch's events, or among less certain cells."""
     sentences: tuple[str, ...]
     """How these came about, and what they do not cover."""
 
@@ -86,6 +88,8 @@ class Reading:
     model_ppv: Proportion | None
     cellsearch_ppv: Proportion | None
     readers: tuple[Reader, ...]
+    agreement: str
+    """Kappa of the readers of this cartridge, or why there is none."""
 
 
 @dataclass(frozen=True)

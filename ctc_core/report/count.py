@@ -27,6 +27,7 @@ def counted(summary: Summary, found: CountReport) -> Counted:
         p_patient=count.p_patient,
         unseen=unseen.unread + unseen.below,
         unseen_bound=float(unseen.bound),
+        found_below=found.found_below,
         sentences=tuple(_sentences(found)),
     )
 

@@ -11,12 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ctc_core import workflows
+from ctc_core.agreement import overall
 from ctc_core.assessment import draw, stale, trust
 from ctc_core.counting import CountOptions, count_cartridge
 from ctc_core.enumeration import Summary
 from ctc_core.errors import UserError
 from ctc_core.models import read_config
 from ctc_core.reliability import Shares
+from ctc_core.report import words
 from ctc_core.report.content import SCHEMA, Content, Picture, Reader, Reading, Sources, Subject, Trusted
 from ctc_core.report.count import USUAL, counted
 from ctc_core.settings import ROOT
@@ -80,7 +82,7 @@ def _subject(store: Store, cartridge_id: str) -> Subject:
 
 
 def _reading(store: Store, cartridge_id: str, threshold: float, table: pd.DataFrame, summary: Summary) -> Reading:
-    labels = store.current_labels(cartridge_id)
+    labels, said = store.current_labels(cartridge_id), store.read_twice()
     return Reading(
         threshold=threshold,
         shown=summary.model_shown,
@@ -91,6 +93,7 @@ def _reading(store: Store, cartridge_id: str, threshold: float, table: pd.DataFr
         model_ppv=summary.model_ppv,
         cellsearch_ppv=summary.cellsearch_ppv,
         readers=_readers(store.cartridge_readings(cartridge_id)),
+        agreement=words.agreement(overall(said[said.cartridge_id == cartridge_id])),
     )
 
 

@@ -113,9 +113,10 @@ def _reading_rows(content: Content) -> Rows:
         ("Predictive value, desk", words.proportion(reading.model_ppv)),
         ("Predictive value, CellSearch", words.proportion(reading.cellsearch_ppv)),
         ("Readers", "; ".join(readers) or "nobody yet"),
+        ("Agreement of readers", reading.agreement),
     ]
     if counted.unseen is not None and counted.unseen_bound is not None:
-        unseen = f"{counted.unseen:.1f} expected; with 95 % confidence at most {counted.unseen_bound:.1f}"
+        unseen = f"{counted.unseen:.1f} expected after reading; with 95 % confidence at most {counted.unseen_bound:.0f}"
         rows.insert(3, ("CTCs not seen yet", unseen))
     return rows
 
@@ -138,8 +139,8 @@ def _reliability_rows(content: Content) -> Rows:
         return [("Not known", content.why_not_trusted)]
     return [
         *words.areas(trusted),
-        ("Candidates that are no CTC", f"{words.interval(trusted.wrong)} expected, 95 % interval"),
-        ("CTCs below the threshold", f"{words.interval(trusted.missed)} expected, 95 % interval"),
+        ("Foreseen: false candidates", f"{words.interval(trusted.wrong)}, 95 % interval; from the map, before reading"),
+        ("Foreseen: CTCs below threshold", words.below(content)),
         ("Unlike anything labelled", f"{trusted.unlike} cells" + (", more than usual" if trusted.alarm else "")),
     ]
 

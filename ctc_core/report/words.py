@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ctc_core.agreement import Agreement
 from ctc_core.intervals import Interval, Proportion
 from ctc_core.report.content import Content, Reading, Trusted
 
@@ -95,6 +96,25 @@ def _trust(content: Content) -> Iterator[str]:
         )
     if content.stale:
         yield f"Since the map was built: {' '.join(content.stale)}"
+
+
+def below(content: Content) -> str:
+    """What the map foresaw below the threshold, what was found there, and what is left of it."""
+    trusted, counted = content.trusted, content.counted
+    assert trusted is not None  # only asked where it is known
+    foreseen = f"{interval(trusted.missed)}, 95 % interval; from the map, before reading. "
+    found = f"Found there: {counted.found_below}, on CellSearch's events or among less certain cells. "
+    left = "not known" if counted.unseen is None else f"{counted.unseen:.1f}"
+    return f"{foreseen}{found}Not seen yet, images not read included: {left}."
+
+
+def agreement(found: Agreement) -> str:
+    """Kappa of two or more readers."""
+    if found.kappa is None:
+        return "no cell of this cartridge was read by two people" if not found.n else f"{found.n} cells, all alike"
+    kappa = found.kappa
+    whose = f"{found.readers} readers on {found.n} cells"
+    return f"kappa {kappa.estimate:.2f} (95 % interval {kappa.low:.2f} to {kappa.high:.2f}), {whose}"
 
 
 def areas(trusted: Trusted) -> tuple[tuple[str, str], ...]:

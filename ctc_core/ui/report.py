@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ctc_core.counting import CountOptions
+from ctc_core.enumeration import CUT_OFFS, Cancer
 from ctc_core.exports.names import FORMATS, Format, Which
 from ctc_core.exports.write import zipped
 from ctc_core.report import sign, words
@@ -14,16 +15,16 @@ from ctc_core.store import Store
 from ctc_core.ui.messages import plain
 from ctc_core.ui.session import User
 
-CUT_OFFS = {"Breast or prostate": 5, "Colorectal": 3}
-"""CTCs in 7.5 ml from which the outlook is worse, as published for CellSearch."""
+CANCERS = {"Breast or prostate": CUT_OFFS[Cancer.BREAST], "Colorectal": CUT_OFFS[Cancer.COLORECTAL]}
+"""CTCs in 7.5 ml from which the outlook is worse."""
 PDF = "application/pdf"
 
 
 def choose_options() -> CountOptions:
     """Volume of blood and cut-off."""
-    cancer = st.selectbox("Cancer", CUT_OFFS, key="report_cancer", width=180, help="Sets the cut-off: 5, or 3 CTCs.")
+    cancer = st.selectbox("Cancer", CANCERS, key="report_cancer", width=180, help="Sets the cut-off: 5, or 3 CTCs.")
     volume = st.number_input("Blood, ml", 0.5, 50.0, 7.5, 0.5, key="report_volume", width=120)
-    return CountOptions(volume_ml=volume, cut_off=CUT_OFFS[cancer])
+    return CountOptions(volume_ml=volume, cut_off=CANCERS[cancer])
 
 
 def load_draft(store: Store, cartridge_id: str, threshold: float, options: CountOptions) -> Draft:

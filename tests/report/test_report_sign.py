@@ -1,17 +1,14 @@
 """Drafts, signatures and versions, in a real store."""
 
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pypdf
 import pytest
 
-from ctc_core.cli import main
 from ctc_core.counting import CountOptions
 from ctc_core.errors import StoreError, UserError
 from ctc_core.report import sign
@@ -19,6 +16,7 @@ from ctc_core.report.content import from_json
 from ctc_core.settings import Settings
 from ctc_core.store import Store, verify
 from ctc_core.types import Decision, Label
+from tests.commands import run
 from tests.mapped_store import CELLS, label
 
 WORDS = {"name": "anna", "reason": "All read.", "reader": "anna", "session": "tests"}
@@ -189,14 +187,6 @@ def test_without_classifier_or_map(unmapped_store: Path) -> None:
         assert content.reading.model_ppv is None
         with pytest.raises(UserError, match="X: no such cartridge"):
             sign.draft(store, "X", 0.5)
-
-
-def run(capsys: pytest.CaptureFixture[str], data: Path, *words: str, code: int = 0) -> Any:
-    with pytest.raises(SystemExit) as caught:
-        main([*words, "--data", str(data), "--json"])
-    captured = capsys.readouterr()
-    assert (caught.value.code or 0) == code, captured.err
-    return json.loads(captured.out.strip().splitlines()[-1]) if code == 0 else captured.err.strip()
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], unmapped_store: Path, tmp_path: Path) -> None:

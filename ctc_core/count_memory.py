@@ -1,0 +1,25 @@
+"""What counting keeps of each open store, so that moving a slider or deciding one image does not start from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from ctc_core.store import Store
+
+T = TypeVar("T")
+
+_KEPT: WeakKeyDictionary[Store, dict[str, tuple[Hashable, Any]]] = WeakKeyDictionary()
+
+
+def kept(store: Store, name: str, key: Hashable, make: Callable[[], T]) -> T:
+    """What was made last under `name` if its key was the same, else made now. One value is kept for each name.
+
+    The key holds all that the value depends on, such as `Store.revision`. Two threads may make the same value twice.
+    """
+    values = _KEPT.setdefault(store, {})
+    if name not in values or values[name][0] != key:
+        values[name] = (key, make())
+    found: T = values[name][1]
+    return found
