@@ -6,7 +6,7 @@ import streamlit as st
 
 from ctc_core.ui.desk import open_desk
 from ctc_core.ui.messages import FOOTER, explained, plain
-from ctc_core.ui.session import sign_in
+from ctc_core.ui.session import show_signed_in, sign_in
 
 st.set_page_config(page_title="CTC review desk", page_icon=Path("ctc_core/ui/icon.png"), layout="wide")
 
@@ -62,14 +62,37 @@ PAGES = {
             help="Read a CellSearch cartridge from the inbox folder and watch it being processed.",
         ),
     ],
+    "System": [
+        st.Page(
+            "pages/system/system.py",
+            title="System",
+            url_path="system",
+            icon=":material/dns:",
+            help="Versions, disk, backups, models in use and what the worker does.",
+        ),
+        st.Page(
+            "pages/system/audit.py",
+            title="Audit",
+            url_path="audit",
+            icon=":material/history:",
+            help="Every decision that was made, who made it and when; and whether nothing was changed since.",
+        ),
+        st.Page(
+            "pages/system/accounts.py",
+            title="Accounts",
+            url_path="accounts",
+            icon=":material/group:",
+            help="Who may use this desk, and in which role.",
+        ),
+    ],
 }
 
 page = st.navigation(PAGES)
 with explained():
     desk = open_desk()
-    user = sign_in(desk.settings)
+    user = sign_in(desk.settings, desk.store)
     with st.sidebar:
-        st.caption(f"Single-user mode. Decisions are stored under the name {user.name}.")
+        show_signed_in(desk.settings, user)
         st.caption(FOOTER)
     for problem in desk.store.problems:
         st.warning(plain(problem), icon=":material/warning:")

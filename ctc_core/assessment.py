@@ -135,8 +135,31 @@ def stale(store: Store) -> list[str]:
 # ---- trust -----------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """What the classifier in use said of labelled cells on the map in use; needs the store, but no threshold."""
+
+    built: BuiltMap
+    classifier_id: str
+    trained: pd.DataFrame
+    """Cells of training patients; P(CTC) is held out."""
+    tested: pd.DataFrame
+    patients: pd.Series
+    """Pseudonym of each cartridge."""
+    novelty: Novelty | None
+
+
 def trust(store: Store, threshold: float) -> Trust:
     """What is known of the classifier in use on the map in use.
+
+    Raises:
+        UserError: there is no map or no classifier.
+    """
+    return judged(labelled(store), threshold)
+
+
+def labelled(store: Store) -> Labelled:
+    """The labelled cells on the map in use.
 
     Raises:
         UserError: there is no map or no classifier.
@@ -145,16 +168,21 @@ def trust(store: Store, threshold: float) -> Trust:
     cells = store.cells_on_map(built.model.model_id, classifier.model_id).dropna(subset=["label"])
     held_out = built.evidence[["cell_id", "probability"]]
     trained = cells[cells.role == Role.TRAIN].drop(columns="probability").merge(held_out, on="cell_id")
-    patients = _patients(store)
-    validation = _evidence(trained, patients, threshold)
-    test = _evidence(cells[cells.role == Role.TEST], patients, threshold)
+    tested = cells[cells.role == Role.TEST]
+    return Labelled(built, classifier.model_id, trained, tested, _patients(store), _novelty(store, built))
+
+
+def judged(known: Labelled, threshold: float) -> Trust:
+    """What is known of the classifier when cells from `threshold` are candidates."""
+    built = known.built
+    validation, test = (_evidence(cells, known.patients, threshold) for cells in (known.trained, known.tested))
     return Trust(
         built,
-        classifier.model_id,
+        known.classifier_id,
         threshold,
         assess(validation, test, clusters=built.clusters),
         rates(pooled(validation, test), built.clusters),
-        _novelty(store, built),
+        known.novelty,
     )
 
 

@@ -14,6 +14,9 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from ctc_core.cli_accounts import accounts_app
+from ctc_core.cli_backup import backup_app
+from ctc_core.cli_bench import bench_app
 from ctc_core.cli_classifier import classifier_app
 from ctc_core.cli_count import count_app
 from ctc_core.cli_experiment import experiment_app
@@ -21,6 +24,7 @@ from ctc_core.cli_export import export_app
 from ctc_core.cli_labels import labels_app
 from ctc_core.cli_models import encoder_app, segmenter_app
 from ctc_core.cli_registry import models
+from ctc_core.cli_release import release_app
 from ctc_core.cli_reliability import reliability_app
 from ctc_core.cli_rounds import rounds_app
 from ctc_core.cli_simulate import simulate_app
@@ -34,12 +38,16 @@ app.add_typer(segmenter_app, name="segmenter")
 app.add_typer(encoder_app, name="encoder")
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(labels_app, name="labels")
+app.add_typer(accounts_app, name="role")
 app.add_typer(simulate_app)
 app.add_typer(reliability_app)
 app.add_typer(rounds_app)
 app.add_typer(classifier_app)
 app.add_typer(export_app)
 app.add_typer(count_app)
+app.add_typer(release_app)
+app.add_typer(backup_app)
+app.add_typer(bench_app)
 app.command()(models)
 
 IMPORT_TIMEOUT = 600.0
@@ -112,9 +120,9 @@ def simulate(
 @app.command()
 def inspect(path: Annotated[Path, typer.Argument(help="An archive's folder.")]) -> None:
     """Print the structure of an archive: no pixels, no patient fields."""
-    from ctc_core.cartridge import describe
+    from ctc_core.cartridge.guarded import guarded_description
 
-    show(describe(path))
+    show(guarded_description(path))
 
 
 # ---- ingest and the networks -----------------------------------------------------------------------------------------
@@ -164,7 +172,7 @@ def _ingest_one(jobs: Any, networks: Any, path: Path, patient: str, role: Role) 
     typer.echo(state.message, err=True)
     if state.state != "refused":
         raise CTCError(state.message)
-    return {"status": "refused", "cartridge_id": path.name, "reason": state.message}
+    return {"status": "refused", "cartridge_id": path.name, "reason": state.message, **state.result}
 
 
 def _hand_over(jobs: Any, job_id: str) -> None:
@@ -210,8 +218,8 @@ def embed(
     """Embed crops."""
     import numpy as np
 
+    from ctc_core.encoder.crops import load_crops
     from ctc_core.networks import Networks
-    from ctc_core.pipeline import load_crops
 
     settings = Session.settings.model_copy(update={"encoder": encoder or Session.settings.encoder})
     embedder = Networks(settings).embedder

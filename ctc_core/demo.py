@@ -64,9 +64,10 @@ def build(demo: Demo, progress: Progress = silent) -> dict[str, Any]:
         model = fit(store, models, networks.embedder.id, reader=READER, session="demo")
         reviewed = ids[-2]
         n_read = _review(store, demo, reviewed, settings.threshold)
-        latent_map = here(store, jobs, Kind.MAP, READER, progress=progress)
+        here(store, jobs, Kind.MAP, READER, progress=progress)
         training = [i for i in ids if roles[i] is Role.TRAIN]
         relabelled = _relabel(store, jobs, demo, training, progress)
+        latent_map = here(store, jobs, Kind.MAP, READER, progress=progress)  # again, with the round's labels
         shown = {i: len(candidates(store, i, settings.threshold).query("group != 'cellsearch'")) for i in ids}
     waiting = [path.name for path in archives[len(ROLES) :]]
     return {

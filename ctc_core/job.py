@@ -26,6 +26,8 @@ class Kind(StrEnum):
     """Place the cells that came after the map."""
     REFIT = "refit"
     """Fit the classifier again at the end of a round of relabelling."""
+    BACKUP = "backup"
+    """Copy what cannot be made again."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Job:
 
     job_id: str
     path: str
-    """Of the archive; for a refit the round's id. Empty for other kinds; the next two are of ingests only."""
+    """Of the archive; for a refit the round's id; for a backup the folder it goes to; empty for other kinds. The next
+    two are of ingests only."""
     pseudonym: str
     role: Role | None
     reader: str

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ctc_core import mapping, workflows
+from ctc_core import backups, mapping, workflows
 from ctc_core.jobs import Jobs, Kind
 from ctc_core.networks import Networks
 from ctc_core.rounds import refit
 from ctc_core.store import Store
 from ctc_core.types import Progress, silent
 
-_NEED_THE_STORE = {Kind.MAP: mapping, Kind.PLACE: mapping, Kind.REFIT: refit}
+_NEED_THE_STORE = {Kind.MAP: mapping, Kind.PLACE: mapping, Kind.REFIT: refit, Kind.BACKUP: backups}
 """Modules with `prepare`, `run` and `receive`."""
 
 

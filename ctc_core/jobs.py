@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ctc_core.errors import Cancelled, CTCError, UserError
+from ctc_core.errors import Cancelled, CartridgeError, CTCError, UserError
 from ctc_core.job import ACTIVE, FAILED, Job, JobState, JobStatus, Kind
+from ctc_core.job_files import open_queue, write_json
 from ctc_core.types import Role
 
 __all__ = ["ACTIVE", "FAILED", "Job", "JobState", "JobStatus", "Jobs", "Kind"]
@@ -33,11 +35,9 @@ class Jobs:
     """The job folders of one data folder and their queue."""
 
     def __init__(self, data_dir: Path) -> None:
-        from huey import SqliteHuey
-
         self.folder = data_dir / "jobs"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.huey = SqliteHuey("ctc", filename=str(data_dir / "queue.sqlite"), results=False)
+        self.huey = open_queue(data_dir / "queue.sqlite")
         self._enqueue = self.huey.task(name="run_job")(self._run_from_queue)
         self.runner: Callable[[str], None] | None = None
         """Set by the worker: what runs a job. Nobody else takes jobs from the queue."""
@@ -70,9 +70,23 @@ class Jobs:
         self.set_state(job_id, JobState("cancelled" if cancelled else "queued", message=message))
         return not cancelled
 
+    def receive(self, job_id: str, take: Callable[[], None]) -> None:
+        """Let the store's owner `take()` what a finished job has made; its inputs then go. Again does what is left.
+
+        If it cannot be taken, its state says why: one of our errors is recorded as `refused`.
+        """
+        last = self.state(job_id)
+        try:
+            take()
+        except CTCError as error:
+            self.set_state(job_id, JobState("refused", message=str(error)))
+            return
+        self.set_state(job_id, replace(last, state="imported"))
+        shutil.rmtree(self.folder / job_id / "inputs", ignore_errors=True)
+
     def _write(self, job: Job, state: str) -> str:
         (self.folder / job.job_id).mkdir()
-        _write_json(self.folder / job.job_id / "job.json", asdict(job))
+        write_json(self.folder / job.job_id / "job.json", asdict(job))
         self.set_state(job.job_id, JobState(state))
         return job.job_id
 
@@ -94,12 +108,15 @@ class Jobs:
         return Job(**{**values, "role": role, "kind": Kind(values.get("kind", Kind.INGEST))})
 
     def state(self, job_id: str) -> JobState:
-        """Where a job stands."""
-        return JobState(**json.loads((self.folder / job_id / "state.json").read_text()))
+        """Where a job stands; failed where a power cut has left nothing to read."""
+        try:
+            return JobState(**json.loads((self.folder / job_id / "state.json").read_text()))
+        except (ValueError, TypeError):
+            return JobState("failed", message="Where this job stood was lost. Try it again.")
 
     def set_state(self, job_id: str, state: JobState) -> None:
         """Replace a job's state."""
-        _write_json(self.folder / job_id / "state.json", asdict(state))
+        write_json(self.folder / job_id / "state.json", asdict(state))
 
     def ids(self) -> list[str]:
         """All jobs, newest first."""
@@ -162,7 +179,7 @@ class Jobs:
         except Cancelled as error:
             self._end(job_id, "cancelled", str(error))
         except UserError as error:
-            self._end(job_id, "refused", str(error))
+            self._end(job_id, "refused", str(error), _details(error))
         except CTCError as error:
             self._end(job_id, "failed", str(error))
         except BaseException as error:
@@ -174,6 +191,13 @@ class Jobs:
     def _end(self, job_id: str, state: str, message: str, result: dict[str, Any] | None = None) -> None:
         last = self.state(job_id)
         self.set_state(job_id, JobState(state, last.done, last.total, message=message, result=result or {}))
+
+
+def _details(error: UserError) -> dict[str, Any]:
+    """What a script may want to know of a refused archive, beside the sentence."""
+    if not isinstance(error, CartridgeError):
+        return {}
+    return {"file": error.file, "cause": error.reason, "advice": error.advice}
 
 
 class _Reporter:
@@ -213,10 +237,3 @@ def _alive(state: JobState) -> bool:
         return bool(psutil.Process(state.pid).create_time() <= state.started)
     except psutil.NoSuchProcess:
         return False
-
-
-def _write_json(path: Path, value: object) -> None:
-    """Replace a file in one step, so that a reader never sees half of it."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value, default=str))
-    partial.replace(path)

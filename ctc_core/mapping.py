@@ -5,9 +5,7 @@ A map and the cells placed on it are bundles; the run that made a map says in th
 
 from __future__ import annotations
 
-import shutil
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ctc_core import map_inputs
-from ctc_core.errors import CTCError, NotEnoughLabels, UserError
+from ctc_core.errors import NotEnoughLabels, UserError
 from ctc_core.jobs import ACTIVE, Job, Jobs, JobState, Kind
 from ctc_core.latent import PUBLISHED, LatentMap, MapParameters, fit_map, load, place, save
 from ctc_core.map_inputs import OTHER, TEST, TRAIN, UNLABELLED, Inputs
@@ -205,14 +203,7 @@ def _stage(progress: Progress, first: int, last: int) -> Progress:
 
 def receive(store: Store, jobs: Jobs, job_id: str) -> None:
     """Import what a finished job made; a new map is in use from then on. Calling this again does what is left."""
-    last = jobs.state(job_id)
-    try:
-        _import(store, jobs, job_id)
-    except CTCError as error:
-        jobs.set_state(job_id, JobState("refused", message=str(error)))
-        return
-    jobs.set_state(job_id, replace(last, state="imported"))
-    shutil.rmtree(jobs.folder / job_id / "inputs", ignore_errors=True)
+    jobs.receive(job_id, lambda: _import(store, jobs, job_id))
 
 
 def _import(store: Store, jobs: Jobs, job_id: str) -> None:

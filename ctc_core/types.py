@@ -119,3 +119,5 @@ class Decision:
     reader: str
     session: str
     reason: str = ""
+    seen: str | None = None
+    """The reader's own label that was on screen, empty for none: another one is not overwritten. None: not checked."""

@@ -12,13 +12,13 @@ import pandas as pd
 
 from ctc_core import classify
 from ctc_core.cartridge import Grid
-from ctc_core.enumeration import Summary, candidate_table, event_ids, none_for_missing, summarise
+from ctc_core.enumeration import Summary, candidate_table, event_ids, located, none_for_missing, summarise
 from ctc_core.errors import CTCError, UserError
 from ctc_core.fitting import score
 from ctc_core.jobs import Job, Jobs, JobState
 from ctc_core.networks import Networks
 from ctc_core.rounds.noise import reject_new
-from ctc_core.store import NAME, Store
+from ctc_core.store import NAME, Store, find_bundle
 from ctc_core.types import Decision, Progress, Role, silent
 
 # ---- inbox -----------------------------------------------------------------------------------------------------------
@@ -87,24 +87,25 @@ def run_ingest(jobs: Jobs, job_id: str, networks: Networks, progress: Progress =
 
 
 def _ingest(job: Job, folder: Path, networks: Networks, progress: Progress) -> dict[str, Any]:
-    from ctc_core.cartridge import open_cartridge
+    from ctc_core.cartridge.guarded import guarded
     from ctc_core.pipeline import ingest
 
     assert job.role is not None  # an archive is ingested for a patient
     unpacked = folder / "unpacked"
     try:
         progress(0, 0, "Reading the archive's structure")
-        cartridge = open_cartridge(Path(job.path), unpack_to=unpacked)
-        progress(0, len(cartridge.frame_numbers), "Loading the networks")
-        return ingest(
-            cartridge,
-            folder,
-            networks.segmenter,
-            networks.embedder,
-            pseudonym=job.pseudonym,
-            role=job.role,
-            progress=progress,
-        )
+        with guarded(Path(job.path), unpacked) as cartridge:
+            progress(0, len(cartridge.frame_numbers), "Loading the networks")
+            return ingest(
+                cartridge,
+                folder,
+                networks.segmenter,
+                networks.embedder,
+                pseudonym=job.pseudonym,
+                role=job.role,
+                progress=progress,
+                lanes=networks.lanes,
+            )
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
 
@@ -134,6 +135,8 @@ def _import(store: Store, jobs: Jobs, job_id: str) -> str:
     cartridge_id = str(jobs.state(job_id).result.get("cartridge_id"))
     if not bundle.exists() and cartridge_id in set(store.cartridges().cartridge_id):
         return cartridge_id
+    if not bundle.exists():  # the desk died between moving it and writing that down
+        bundle = find_bundle(store.folder / "bundles", cartridge_id) or bundle
     assert job.role is not None  # an archive is ingested for a patient
     store.add_patient(job.pseudonym, job.role, reader=job.reader, session=job_id)
     return store.add_bundle(bundle, reader=job.reader, session=job_id)
@@ -162,9 +165,10 @@ def candidates(store: Store, cartridge_id: str, threshold: float) -> pd.DataFram
     """
     grid = cartridge_grid(store, cartridge_id)
     cells = _on_cartridge(_scored_cells(store, cartridge_id), grid)
-    events = _on_cartridge(_event_centres(store.events(cartridge_id)), grid)
-    table = candidate_table(cells, events, threshold)
-    return _with_decisions(store, cartridge_id, table)
+    events = _on_cartridge(located(store.events(cartridge_id)), grid)
+    labels = store.current_labels(cartridge_id)
+    table = candidate_table(cells, events, threshold, also=labels.cell_id[labels.label.notna()].tolist())
+    return _with_decisions(store, cartridge_id, labels, table)
 
 
 def cartridge_grid(store: Store, cartridge_id: str) -> Grid:
@@ -186,11 +190,6 @@ def _scored_cells(store: Store, cartridge_id: str) -> pd.DataFrame:
     return cells.merge(predicted, on="cell_id", how="left", validate="one_to_one")
 
 
-def _event_centres(events: pd.DataFrame) -> pd.DataFrame:
-    kept = events[["rid", "frame", "assigned", "crop_index"]]
-    return kept.assign(y=(events.y0 + events.y1) / 2, x=(events.x0 + events.x1) / 2)
-
-
 def _on_cartridge(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """Add cartridge coordinates, in which neighbouring frames touch."""
     places = np.array([grid.position(int(frame)) for frame in table.frame], float).reshape(-1, 2)
@@ -200,8 +199,8 @@ def _on_cartridge(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     )
 
 
-def _with_decisions(store: Store, cartridge_id: str, table: pd.DataFrame) -> pd.DataFrame:
-    labels = store.current_labels(cartridge_id).rename(columns={"cell_id": "candidate_id"})
+def _with_decisions(store: Store, cartridge_id: str, labels: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    labels = labels.rename(columns={"cell_id": "candidate_id"})
     reviews = store.current_reviews(cartridge_id)
     reviews = reviews.assign(candidate_id=event_ids(reviews.rid))
     columns = ["candidate_id", "label", "reader"]

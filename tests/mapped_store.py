@@ -52,10 +52,15 @@ def label(store: Store, name: str, number: int, value: Label | None, note: str =
 
 
 def label_many(store: Store, name: str, n: int) -> None:
-    ids = store.cells(name).cell_id[:n]
-    values = [Label.CTC if kind == 0 else Label.NON_CTC for kind in kinds(n)]
+    """The first n cells of a cartridge, truly."""
+    label_all(store, name, dict(enumerate(Label.CTC if kind == 0 else Label.NON_CTC for kind in kinds(n))), "many")
+
+
+def label_all(store: Store, name: str, values: dict[int, Label], note: str) -> None:
+    """Decide about several cells of a cartridge, by number, in one go."""
+    ids = store.cells(name).cell_id
     store.decide(
-        [Decision(f"{name}-{i}", name, i, None, value, "anna", "tests") for i, value in zip(ids, values, strict=True)]
+        [Decision(f"{name}-{i}-{note}", name, str(ids[i]), None, value, "anna", "tests") for i, value in values.items()]
     )
 
 

@@ -50,8 +50,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+PATIENCE_S = 180
+"""A busy machine takes more than a minute to start the desk."""
+
+
 def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
         try:
             with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
                 if answer.status == 200:

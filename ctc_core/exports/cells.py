@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ctc_core.enumeration import match
+from ctc_core.enumeration import located, match
 from ctc_core.exports.choice import Choice
 from ctc_core.store import Store
 from ctc_core.types import CROP_CHANNELS, PIXEL_UM
@@ -72,7 +72,7 @@ CELLS = (
     Column("map_x", _REAL, "", "UMAP coordinate on the map in use"),
     Column("map_y", _REAL, "", "UMAP coordinate on the map in use"),
     *_DECIDED,
-    Column("event_rid", _TEXT, "", "CellSearch event at this place, matched one to one within 10 um"),
+    Column("event_rid", _TEXT, "", "CellSearch event at this place, one to one: within 6.2 um or half of its box"),
     Column("event_assigned", _TRUTH, "", "the CellSearch operator called that event a CTC"),
 )
 POLYGON = Column(
@@ -105,7 +105,7 @@ def cell_table(store: Store, cartridge_id: str, choice: Choice, *, polygons: boo
     table = table.merge(_scores(store, cartridge_id, choice.threshold), on="cell_id", how="left")
     table = table.merge(_points(store, cartridge_id), on="cell_id", how="left")
     table = table.merge(_labels(store, cartridge_id), on="cell_id", how="left", validate="one_to_one")
-    matched = matches(table, _placed(store, cartridge_id, _centred(store.events(cartridge_id))))
+    matched = matches(table, _placed(store, cartridge_id, located(store.events(cartridge_id))))
     table = table.merge(matched, on="cell_id", how="left", validate="one_to_one")
     names = [column.name for column in CELLS]
     return choice.of_cells(table)[[*names, "crop_index", *(["polygon"] if polygons else [])]].reset_index(drop=True)
@@ -113,7 +113,7 @@ def cell_table(store: Store, cartridge_id: str, choice: Choice, *, polygons: boo
 
 def event_table(store: Store, cartridge_id: str) -> pd.DataFrame:
     """All CellSearch events of one cartridge in the columns of `EVENTS`; `label` of the matched cell, or their own."""
-    events = _placed(store, cartridge_id, _centred(store.events(cartridge_id)))
+    events = _placed(store, cartridge_id, located(store.events(cartridge_id)))
     matched = matches(_placed(store, cartridge_id, store.cells(cartridge_id)), events)
     readings = store.cartridge_readings(cartridge_id)
     n = readings[readings.what == "review"].groupby("target").reader.nunique()
@@ -139,19 +139,16 @@ def _placed(store: Store, cartridge_id: str, table: pd.DataFrame) -> pd.DataFram
     )
 
 
-def _centred(events: pd.DataFrame) -> pd.DataFrame:
-    return events.assign(y=(events.y0 + events.y1) / 2, x=(events.x0 + events.x1) / 2)
-
-
 def matches(cells: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     """cell_id, event_rid, event_assigned of the pairs that the desk makes."""
     position = ["cartridge_y_um", "cartridge_x_um"]
-    pairs = match(cells[position].to_numpy(float) / PIXEL_UM, events[position].to_numpy(float) / PIXEL_UM)
-    of_cells, of_events = [i for i, _ in pairs], [j for _, j in pairs]
+    of_cells, of_events = (table[position].to_numpy(float) / PIXEL_UM for table in (cells, events))
+    pairs = match(of_cells, of_events, events.reach_um.to_numpy(float))
+    rows, others = [i for i, _ in pairs], [j for _, j in pairs]
     return pd.DataFrame({
-        "cell_id": cells.cell_id.iloc[of_cells].to_numpy(),
-        "event_rid": events.rid.iloc[of_events].to_numpy(),
-        "event_assigned": events.assigned.iloc[of_events].astype("boolean").array,
+        "cell_id": cells.cell_id.iloc[rows].to_numpy(),
+        "event_rid": events.rid.iloc[others].to_numpy(),
+        "event_assigned": events.assigned.iloc[others].astype("boolean").array,
     })  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ctc_core.errors import UserError
-from ctc_core.store.journal import sync_folder
+from ctc_core.store.disk import sync_folder
 
 MARK = "export.json"
 """In every folder that an export wrote: what it is. Only such a folder is ever replaced."""

@@ -2,7 +2,7 @@
 
 const PX = 48, GAP = 2, TILES_W = 4 * PX + 3 * GAP;
 const LABELS = { ctc: "CTC", "non-ctc": "Non-CTC", unsure: "Unsure", artifact: "Artifact" };
-const GROUPS = { agreed: "Agreed", model: "Model only", cellsearch: "CellSearch only" };
+const GROUPS = { agreed: "Agreed", model: "Model only", cellsearch: "CellSearch only", less: "Less certain" };
 
 // A tile adds up channels (0 DAPI, 1 CK, 2 CD45), each in its colour. Magenta and green: safe for colour-blind eyes.
 const MAGENTA = [1, 0, 1], GREEN = [0, 1, 0], WHITE = [1, 1, 1];

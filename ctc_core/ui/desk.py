@@ -10,20 +10,31 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import datetime
 
 import streamlit as st
 
-from ctc_core import fitting, job_kinds, mapping
+from ctc_core import backups, fitting, job_kinds, mapping
 from ctc_core.jobs import FAILED, Jobs, Kind
-from ctc_core.settings import Settings
+from ctc_core.settings import Auth, Settings
 from ctc_core.store import Store
+from ctc_core.ui.session import present
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 """How often finished jobs are looked for."""
+BACKUP_EVERY_S = 60.0
+"""How often is asked whether a backup is due."""
 WORKER_AGAIN_S = 20.0
 """A worker that ended while there is work is started again after this long (one that finds another ends at once)."""
+
+
+TOGETHER = (
+    *("narwhals.stable.v1", "narwhals.stable.v2"),
+    *("sklearn.calibration", "sklearn.decomposition", "sklearn.neighbors", "sklearn.svm"),
+)
+"""Imported before there are threads: a page and the jobs' thread need them at the same time."""
 
 
 class Desk:
@@ -32,16 +43,17 @@ class Desk:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store = Store.open(settings.data_dir)
+        self.store.answer(present)
+        if settings.auth is not Auth.NONE:
+            self.store.service = settings.reader
         self.jobs = Jobs(settings.data_dir)
         self._worker: subprocess.Popen[bytes] | None = None
         self._worker_started = -WORKER_AGAIN_S
         self._completed_at = -1  # revision of the store when it was last looked at
+        self._backup_looked_at = time.monotonic()  # not in the first minute: people wait for the first page
         self._closing = threading.Event()
         self._looking = threading.Lock()
-        for module in (
-            "narwhals.stable.v1",
-            "narwhals.stable.v2",
-        ):  # they import each other: two threads would deadlock
+        for module in TOGETHER:  # their parts import each other: two threads at once deadlock or find half of one
             importlib.import_module(module)
         self._thread = threading.Thread(target=self._look_after_jobs, name="look-after-jobs", daemon=True)
         self._thread.start()
@@ -57,6 +69,12 @@ class Desk:
             self._worker.wait()
         self.store.close()
 
+    @property
+    def worker(self) -> int | None:
+        """Process id of the worker that this desk has started, while it runs."""
+        running = self._worker is not None and self._worker.poll() is None
+        return self._worker.pid if running and self._worker else None
+
     def _look_after_jobs(self) -> None:
         while not self._closing.wait(LOOK_EVERY_S):
             try:
@@ -70,6 +88,7 @@ class Desk:
             for job_id in self.jobs.in_state("finished"):
                 job_kinds.receive(self.store, self.jobs, job_id)
             self._complete_the_store()
+            self._back_up_nightly()
             for job_id in self.jobs.in_state("requested"):
                 job_kinds.prepare(self.store, self.jobs, job_id)
         if self.jobs.in_state("queued", "running"):
@@ -84,6 +103,14 @@ class Desk:
         fitting.score_unscored(self.store)
         if mapping.lacks_points(self.store) and not self._failed_before():
             self.jobs.request(Kind.PLACE, self.settings.reader)
+
+    def _back_up_nightly(self) -> None:
+        """Ask for the night's backup, also when the desk was off at night. An empty store needs none."""
+        if time.monotonic() < self._backup_looked_at + BACKUP_EVERY_S or not self.store.journal.head[0]:
+            return
+        self._backup_looked_at = time.monotonic()
+        if backups.is_due(self.settings, self.jobs, datetime.now().astimezone()):
+            self.jobs.request(Kind.BACKUP, self.settings.reader, str(self.settings.backups.resolve()))
 
     def _failed_before(self) -> bool:
         """The last attempt to place cells came to nothing: a person has to try it again."""

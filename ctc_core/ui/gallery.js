@@ -1,5 +1,5 @@
 // One wall of cells and one large view. Only the cards in sight exist; keys never wait for the server.
-// Needs outbox.js, cell.js, facts.js, look.js and panels.js before it.
+// Needs outbox.js, cell.js, facts.js, look.js, panels.js, tags.js and reasons.js before it.
 
 const CARD_MIN = 200, STEP = 8;  // CSS pixels
 const KEYS = { 1: "ctc", 2: "non-ctc", 3: "unsure", 4: "artifact" };
@@ -9,29 +9,32 @@ const desks = new WeakMap();
 
 function createDesk(root) {
   const find = (name) => root.querySelector(`.${name}`);
-  const wall = find("wall"), space = find("space"), view = find("view"), status = find("status");
+  const wall = find("wall"), space = find("space"), view = find("view"), paintCounts = createStatus(root);
   const cards = new Map();  // row index -> card in sight
-  const notes = new Map();  // comments on cells that are not decided yet
   const attend = () => wall.focus({ preventScroll: true });
   const look = createLook(view, () => show());
   const note = createComment(find("note"), (id, text) => annotate(id, text), attend), keyList = createKeyList(find("keys"), attend);
-  const clock = createClock(find("clock"), find("over"));
-  let rows = [], at = new Map(), film = null, box = null, boxName = "", scope = "", filmName = "", showScore = true;
-  let focus = null, undo = [], latest = new Map(), refused = new Map(), trouble = "";
+  const clock = createClock(find("clock"), find("over")), reasons = createReasons(view);
+  const tags = createTags(find("tags"), ({ candidate_id, cartridge_id }, words) => { send({ candidate_id, cartridge_id, tags: words }); show(); });
+  let rows = [], at = new Map(), film = null, notes = null, box = null, boxName = "", scope = "", filmName = "", showScore = true, blind = false;
+  let focus = null, undo = [], latest = new Map(), refused = new Map(), trouble = "", tagged = false;
   let columns = 1, width = CARD_MIN, pitch = 100;  // cards side by side, width of one, height of one with its gap
 
   // What this browser has decided counts at once, else the store's label. `own`: what this reader said alone.
   const decision = (row) => {
     const sent = latest.get(row.candidate_id);
     return sent ? { label: sent.label, own: sent.label, comment: sent.comment, state: "saving" }
-      : { label: row.label, own: row.own, comment: row.comment ?? "", state: row.label ? "saved" : "" };
+      : { label: row.label, own: row.own, comment: row.comment ?? "", state: row.label || row.own ? "saved" : "" };
   };
-  const undecided = (row) => !decision(row).label;
+  const told = (row) => blind && !scored(row) ? [null, ""] : [kind(row), where(row)];  // who shows it tells a score, too
+  const undecided = (row) => !decision(row).label && !decision(row).own;  // where readers disagree, there is only an own word
+  const scored = (row) => showScore && (!blind || Boolean(decision(row).own));  // blind: nothing before one's own word
   const cropOf = (row) => film?.at.has(row.candidate_id) ? film.crops.get(film.at.get(row.candidate_id)) : null;
 
   function remember() {
-    latest = new Map();
-    for (const entry of box.decisions()) latest.set(entry.candidate_id, entry);
+    const sent = [...box.decisions()];
+    latest = new Map(sent.filter((entry) => !entry.tags).map((entry) => [entry.candidate_id, entry]));
+    tags.set(sent.filter((entry) => entry.tags), tagged);
   }
 
   // ---- deciding
@@ -62,14 +65,17 @@ function createDesk(root) {
     if (!last) return;
     const { candidate_id } = last.row, now = rows[at.get(candidate_id)] ?? last.row;
     if (!last.label) notes.set(candidate_id, decision(now).comment);  // a comment stays for the next decision
-    submit(last.row, last.label, last.comment);
+    submit(now, last.label, last.comment);
     if (at.has(candidate_id)) focus = candidate_id;
     show();
   }
 
-  function submit({ candidate_id, cartridge_id }, label, comment) {
-    refused.delete(candidate_id);
-    box.add({ candidate_id, cartridge_id, label, comment });
+  const submit = (row, label, comment) =>  // `seen`: nothing is overwritten that this tab did not show
+    send({ candidate_id: row.candidate_id, cartridge_id: row.cartridge_id, label, comment, seen: decision(row).own ?? "" });
+
+  function send(entry) {
+    refused.delete(entry.candidate_id);
+    box.add(entry);
     remember();
   }
 
@@ -78,14 +84,8 @@ function createDesk(root) {
     return rows[order.find((k) => undecided(rows[k])) ?? Math.min(index + 1, rows.length - 1)].candidate_id;
   }
 
-  function skip() {
-    if (rows.length) focus = following(at.get(focus) ?? -1);
-    show();
-  }
-
-  function comment() {
-    if (at.has(focus)) note.open(focus, notes.get(focus) ?? decision(rows[at.get(focus)]).comment);
-  }
+  const skip = () => { if (rows.length) focus = following(at.get(focus) ?? -1); show(); };
+  const comment = () => at.has(focus) && note.open(focus, notes.get(focus) ?? decision(rows[at.get(focus)]).comment);
 
   function move(by) {
     const index = Math.max(0, Math.min(rows.length - 1, (at.get(focus) ?? 0) + by));
@@ -142,11 +142,12 @@ function createDesk(root) {
     card.id = `card${i}`;
     card.style.transform = `translate(${(i % columns) * (width + STEP)}px, ${Math.floor(i / columns) * pitch}px)`;
     card.setAttribute("aria-selected", String(mine));
-    card.setAttribute("aria-label", spoken(row, i, showScore));
+    card.setAttribute("aria-label", spoken(row, i, scored(row)));
     card.className = `card ${mine ? "focused" : ""} ${label ? "decided" : ""}`;
-    card.querySelector(".probability").textContent = showScore ? percent(row.probability) : "";
+    card.querySelector(".probability").textContent = scored(row) ? percent(row.probability) : "";
+    card.querySelector(".words").textContent = tags.of(row).join(", ");
     card.querySelector(".size").textContent = micrometres(row.diameter_um);
-    badge(card.querySelector(".group"), kind(row), where(row));
+    badge(card.querySelector(".group"), ...told(row));
     badge(card.querySelector(".decision"), label, LABELS[label], refused.has(row.candidate_id) ? "refused" : state);
     const drawn = crop ? `${row.candidate_id} ${look.name}` : "";
     if (card.dataset.drawn !== drawn) {
@@ -164,25 +165,21 @@ function createDesk(root) {
     const { label } = decision(row);
     look.show(cropOf(row));
     find("place").textContent = `${at.get(focus) + 1} of ${rows.length}`;
-    badge(find("of-group"), kind(row), where(row));
-    find("why").textContent = row.why ?? "";
-    const known = facts(row, { ...decision(row), problem: refused.get(focus), note: notes.get(focus) }, { scope, showScore });
+    badge(find("of-group"), ...told(row));
+    const about = film?.about(focus) ?? null, showScore = scored(row);
+    find("why").textContent = blind && !showScore ? "" : row.why ?? "";
+    const known = facts(row, { ...decision(row), problem: refused.get(focus), note: notes.get(focus) }, { scope, showScore, about });
     find("facts").replaceChildren(...known.flatMap(([name, value]) => [term("dt", name), term("dd", value)]));
+    reasons.paint(about, !showScore);
+    tags.paint(row);
     for (const button of view.querySelectorAll("button[data-label]"))
       button.setAttribute("aria-pressed", String(button.dataset.label === label));
     find("undo").disabled = !undo.length;
   }
 
   function paintStatus() {
-    const waiting = box?.size ?? 0, decided = rows.filter((row) => !undecided(row)).length;
-    find("progress").textContent = `${decided} of ${rows.length} decided`;
-    find("count").textContent = `${rows.filter((row) => decision(row).state === "saved").length} saved`;
-    const warning = trouble ? `Not saved yet, trying again: ${trouble}`
-      : box && !box.durable ? "This browser keeps nothing: leave the page open until all is saved" : "";
-    const text = waiting ? `Saving ${waiting}. ${warning}`
-      : refused.size ? `Not saved: ${refused.size}. ${[...refused.values()].at(-1)}` : decided ? "All decisions saved" : "";
-    if (status.textContent !== text) status.textContent = text;
-    status.classList.toggle("waiting", waiting + refused.size > 0);
+    const decided = rows.filter((row) => !undecided(row)).length, saved = rows.filter((row) => decision(row).state === "saved").length;
+    paintCounts({ decided, saved, of: rows.length, box, trouble, refused });
   }
 
   // ---- input
@@ -196,7 +193,8 @@ function createDesk(root) {
   function onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !rows.length || !meant(event, root)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const label = KEYS[key], action = label ? () => decide(label) : actions[key];
+    const current = () => rows[at.get(focus)];
+    const action = KEYS[key] ? () => decide(KEYS[key]) : TAGS[key] ? () => tags.toggle(current(), TAGS[key]) : actions[key];
     if (!action) return;
     event.preventDefault();
     event.stopPropagation();
@@ -211,13 +209,14 @@ function createDesk(root) {
   document.addEventListener("keydown", onKey, true);
   document.addEventListener("ctc-film", onFilm);
   for (const button of view.querySelectorAll("button[data-label]")) button.onclick = () => decide(button.dataset.label);
+  tags.connect(() => rows[at.get(focus)]);
   for (const [name, act] of [["undo", undoLast], ["comment", comment], ["help", keyList.toggle]]) find(name).onclick = act;
 
   return {
-    update(data, send) {
-      if (boxName !== data.outbox) { box?.close(); box = openOutbox(data.outbox); boxName = data.outbox; }
+    update(data, send, drained) {
+      if (boxName !== data.outbox) { box?.close(); box = openOutbox(data.outbox); notes = openNotes(data.outbox); boxName = data.outbox; }
       if (scope !== data.scope) { scope = data.scope; undo = []; focus = null; wall.scrollTop = 0; }
-      showScore = data.show_score;
+      ({ show_score: showScore, blind, tagged } = data);
       clock.set(data.clock);
       rows = rowsOf(data.rows);
       at = new Map(rows.map((row, i) => [row.candidate_id, i]));
@@ -225,6 +224,7 @@ function createDesk(root) {
       trouble = data.trouble;
       box.settle([...data.acknowledged, ...Object.keys(data.refused)]);
       box.connect(send);
+      if (data.closing && !box.size) drained();
       remember();
       filmName = data.film;
       film = films.get(filmName) ?? null;
@@ -245,6 +245,6 @@ function createDesk(root) {
 export default function ({ parentElement, data, setTriggerValue }) {
   if (!desks.has(parentElement)) desks.set(parentElement, createDesk(parentElement));
   const desk = desks.get(parentElement);
-  desk.update(data, (batch) => setTriggerValue("decisions", batch));
+  desk.update(data, (batch) => setTriggerValue("decisions", batch), () => setTriggerValue("drained", true));
   return () => { desk.close(); desks.delete(parentElement); };
 }

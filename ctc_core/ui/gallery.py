@@ -8,42 +8,41 @@ Saving the same id twice changes nothing, so reloads, reruns and a dying server 
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
-from ctc_core.enumeration import EVENT_PREFIX
-from ctc_core.errors import CTCError, StoreError, UserError
-from ctc_core.types import Decision, Label
+from ctc_core.types import CROP_CHANNELS, Channel
+from ctc_core.ui.received import Replies, Save, SaveTags, save_batch
 from ctc_core.ui.session import User
 
-Save = Callable[[Sequence[Decision]], Sequence[str]]
-"""Saves decisions and returns the ids that were read back from the store afterwards."""
-
-log = logging.getLogger(__name__)
-
 _HERE = Path(__file__).parent
-_KEPT_REPLIES = 500
-"""More than one batch of the browser (outbox.js)."""
-
 ROWS = pa.schema([
     *((name, pa.string()) for name in ("candidate_id", "cartridge_id", "group", "cluster")),
     ("frame", pa.int32()),
     *((name, pa.float32()) for name in ("y", "x", "probability", "diameter_um", "dapi_mean", "ck_mean", "cd45_mean")),
     ("assigned", pa.bool_()),
-    *((name, pa.string()) for name in ("label", "own", "reader", "comment", "why")),
+    *((name, pa.string()) for name in ("label", "own", "reader", "comment", "why", "own_tags")),
 ])  # fmt: skip
-"""`group` of a review or `cluster` of a queue, in words; `label` that counts; `own` label and `comment` of this reader;
-`why` the cell is shown, one plain sentence. A column that a table lacks is empty."""
+"""`group` of a review or `cluster` of a queue, in words; `label` that counts; `own` label, `comment` and `own_tags`
+(joined by a space) of this reader; `why` the cell is shown, one plain sentence. A missing column is empty."""
 FILM = pa.schema([("candidate_id", pa.string()), ("crop", pa.binary())])
+ABOUT = pa.schema([
+    ("candidate_id", pa.string()),
+    *((name, pa.float32()) for name in ("area_um2", "eccentricity", "ratio")),
+    *((f"{c}_{what}", pa.float32()) for c in (*CROP_CHANNELS, Channel.MARKER) for what in ("mean", "max", "sd")),
+    *((name, pa.string()) for name in ("place", "area", "trust", "gate", "failing")),
+    *((name, pa.bool_()) for name in ("unlike", "passes")),
+    ("near", pa.list_(pa.int32())),
+])  # fmt: skip
+"""What no decision changes about a cell (`review.details`); `near` holds rows of the table `LABELLED`."""
+LABELLED = pa.schema([("cell_id", pa.string()), ("is_ctc", pa.bool_()), ("crop", pa.binary())])
 
 
 def _read(*names: str) -> str:
@@ -54,7 +53,7 @@ _GALLERY = st.components.v2.component(
     "ctc_gallery",
     html=_read("gallery.html"),
     css=_read("gallery.css"),
-    js=_read("outbox.js", "cell.js", "facts.js", "look.js", "panels.js", "gallery.js"),
+    js=_read("outbox.js", "cell.js", "facts.js", "look.js", "panels.js", "tags.js", "reasons.js", "gallery.js"),
 )
 _FILM = st.components.v2.component("ctc_film", js=_read("film.js"))
 
@@ -71,29 +70,6 @@ class Clock:
         return {"ends_ms": self.ends.replace(tzinfo=UTC).timestamp() * 1000, "now_ms": time.time() * 1000}
 
 
-@dataclass
-class Replies:
-    """What one browser tab has been told about its decisions."""
-
-    saved: dict[str, None] = field(default_factory=dict)
-    """Ids, oldest first."""
-    refused: dict[str, dict[str, str]] = field(default_factory=dict)
-    """id -> candidate_id and reason; such a decision is not sent again."""
-
-    trouble: str = ""
-    """Why the last batch could not be saved."""
-
-    def add(self, saved: Sequence[str]) -> None:
-        """Remember ids to acknowledge; the oldest are forgotten, an id sent again is answered again."""
-        self.saved |= dict.fromkeys(saved)
-        for id_ in list(self.saved)[:-_KEPT_REPLIES]:
-            del self.saved[id_]
-
-    def refuse(self, id_: str, candidate_id: str, reason: str) -> None:
-        """Note a decision that cannot be saved."""
-        self.refused[id_] = {"candidate_id": candidate_id, "reason": reason}
-
-
 def gallery(
     rows: pd.DataFrame,
     *,
@@ -102,8 +78,11 @@ def gallery(
     outbox: str,
     user: User,
     save: Save,
+    save_tags: SaveTags | None = None,
     show_score: bool = True,
+    blind: bool = False,
     clock: Clock | None = None,
+    drain: Callable[[], None] | None = None,
 ) -> None:
     """Show cells and take decisions about them. Their pictures come from `film` with the same key.
 
@@ -114,8 +93,11 @@ def gallery(
         outbox: names the store and the reader; decisions that wait in the browser wait under this name.
         user: whose decisions they are.
         save: called with each batch before the page's code runs.
+        save_tags: the same for words beside a label; None: the gallery offers none.
         show_score: whether the reader sees the classifier's P(CTC).
+        blind: whether everything that the classifier says of a cell is hidden until the reader has decided on it.
         clock: shown as it runs out; keys go on working after that.
+        drain: called once nothing waits in the browser any more; None: nobody wants to know.
     """
     replies: Replies = st.session_state.setdefault(f"{key}_replies", Replies())
     _GALLERY(
@@ -124,24 +106,40 @@ def gallery(
             "rows": arrow(rows, ROWS),
             "scope": scope,
             "show_score": show_score,
+            "blind": blind,
+            "tagged": save_tags is not None,
             "clock": clock.told() if clock else None,
             "outbox": outbox,
             "film": key,
             "acknowledged": list(replies.saved),
             "refused": replies.refused,
             "trouble": replies.trouble,
+            "closing": drain is not None,
         },
-        on_decisions_change=lambda: _receive(key, user, save),
+        on_decisions_change=lambda: _receive(key, user, save, save_tags),
+        on_drained_change=drain or (lambda: None),
     )
 
 
-def film(pictures: pd.DataFrame, *, key: str) -> None:
+def film(
+    pictures: pd.DataFrame, *, key: str, about: pd.DataFrame | None = None, labelled: pd.DataFrame | None = None
+) -> None:
     """Send the pictures of the gallery `key`: candidate_id and crop (3 * 48 * 48 bytes: DAPI, CK, CD45, uint8).
+
+    With what is known of its cells (`about`, columns of `ABOUT`) and the labelled cells that are shown beside them
+    (columns of `LABELLED`).
 
     Megabytes that no decision changes: call it outside the fragment that the gallery lives in, with all cells that any
     filter of the page may show.
     """
-    _FILM(key=f"{key}_film", data={"film": key, "crops": arrow(pictures, FILM)}, height=1)
+    nothing = pd.DataFrame(index=range(0))
+    data = {
+        "film": key,
+        "crops": arrow(pictures, FILM),
+        "about": arrow(nothing if about is None else about, ABOUT),
+        "labelled": arrow(nothing if labelled is None else labelled, LABELLED),
+    }
+    _FILM(key=f"{key}_film", data=data, height=1)
 
 
 def arrow(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
@@ -150,56 +148,9 @@ def arrow(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pandas(full[schema.names], schema=schema, preserve_index=False).replace_schema_metadata(None)
 
 
-def _receive(key: str, user: User, save: Save) -> None:
+def _receive(key: str, user: User, save: Save, save_tags: SaveTags | None) -> None:
     """Save a batch. Everything is read from Streamlit first: between the first and the last line of a save a rerun
     must find no Streamlit call to stop at."""
     batch = st.session_state[key].get("decisions") or []
     replies: Replies = st.session_state[f"{key}_replies"]
-    save_batch(batch, user, save, replies)
-
-
-def save_batch(batch: Sequence[dict[str, Any]], user: User, save: Save, replies: Replies) -> None:
-    """Save what a browser sent and note in `replies` what became of each decision.
-
-    A decision that can never be saved (an unknown cell, a label that does not exist) is refused with its reason and
-    does not hold up the others. Where saving itself fails, nothing is acknowledged and the browser sends it again.
-    """
-    decisions = []
-    for entry in batch:
-        try:
-            decisions.append(decision_from(entry, user))
-        except (KeyError, TypeError, ValueError, AttributeError):
-            replies.refuse(str(entry.get("id")), str(entry.get("candidate_id")), "the browser sent no valid decision")
-    try:
-        replies.add(save(decisions))
-        replies.trouble = ""
-    except CTCError:
-        for decision in decisions:
-            _save_one(decision, save, replies)
-
-
-def _save_one(decision: Decision, save: Save, replies: Replies) -> None:
-    try:
-        replies.add(save([decision]))
-        replies.trouble = ""
-    except (UserError, StoreError) as error:
-        replies.refuse(decision.id, decision.cell_id or f"{EVENT_PREFIX}{decision.event_rid}", str(error))
-    except CTCError as error:
-        log.exception("decision %s was not saved", decision.id)
-        replies.trouble = str(error)
-
-
-def decision_from(entry: dict[str, Any], user: User) -> Decision:
-    """The browser's words as a decision of the signed-in person; raises KeyError, TypeError or ValueError."""
-    candidate = entry["candidate_id"]
-    event = candidate.removeprefix(EVENT_PREFIX) if candidate.startswith(EVENT_PREFIX) else None
-    return Decision(
-        id=entry["id"],
-        cartridge_id=entry["cartridge_id"],
-        cell_id=None if event else candidate,
-        event_rid=event,
-        label=None if entry["label"] is None else Label(entry["label"]),
-        reader=user.name,
-        session=user.session,
-        reason=(entry.get("comment") or "").strip(),
-    )
+    save_batch(batch, user, save, replies, save_tags)

@@ -10,6 +10,16 @@ function newId() {       // crypto.randomUUID exists on https and localhost only
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
+// Comments on cells that are not decided yet: they wait here through reloads, and go with the decision.
+function openNotes(name) {
+  const place = (id) => `ctc-note:${name}:${id}`, spare = new Map();  // where the browser keeps nothing
+  return {
+    get(id) { try { return localStorage.getItem(place(id)) ?? undefined; } catch { return spare.get(id); } },
+    set(id, text) { try { localStorage.setItem(place(id), text); } catch { spare.set(id, text); } },
+    delete(id) { try { localStorage.removeItem(place(id)); } catch { spare.delete(id); } },
+  };
+}
+
 function openOutbox(name) {
   const prefix = `ctc-outbox:${name}:`;
   const waiting = new Map();  // id -> decision, in the order in which they were made

@@ -1,4 +1,5 @@
-// What opens beside the cells: the comment line, the list of keys, the clock; and which keys are meant for us.
+// What stands and opens beside the cells: how far one is, the comment line, the list of keys, the clock; and which keys
+// are meant for us.
 
 // Keys count inside this component, and outside it where nothing else has a use for them.
 function meant(event, root) {
@@ -54,5 +55,21 @@ function createClock(place, over) {
       tick();
     },
     stop,
+  };
+}
+
+// How many are decided and saved, and what is the matter with those that are not.
+function createStatus(root) {
+  const [progress, count, status] = ["progress", "count", "status"].map((name) => root.querySelector(`.${name}`));
+  return ({ decided, saved, of, box, trouble, refused }) => {
+    progress.textContent = `${decided} of ${of} decided`;
+    count.textContent = `${saved} saved`;
+    const waiting = box?.size ?? 0;
+    const warning = trouble ? `Not saved yet, trying again: ${trouble}`
+      : box && !box.durable ? "This browser keeps nothing: leave the page open until all is saved" : "";
+    const text = waiting ? `Saving ${waiting}. ${warning}`
+      : refused.size ? `Not saved: ${refused.size}. ${[...refused.values()].at(-1)}` : decided ? "All decisions saved" : "";
+    if (status.textContent !== text) status.textContent = text;
+    status.classList.toggle("waiting", waiting + refused.size > 0);
   };
 }

@@ -41,8 +41,14 @@ def queue_pictures(store: Store, cell_ids: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame({"candidate_id": list(cell_ids), "crop": crops})
 
 
+CLOSING, SENT, EMPTY = "relabel_closing", "relabel_sent", "relabel_empty"
+"""In the session, each the id of a round: to be finished as soon as the browser has sent every decision; that has
+happened; it had no label, so there is nothing to finish."""
+
+
 def show_queue(desk: Desk, user: User, standing: Round) -> None:
-    """The cells of an open round, decided by keyboard; belongs into a fragment."""
+    """The cells of an open round, decided by keyboard; belongs into a fragment. Runs the page again once a round that
+    was to be finished has nothing left to send."""
     show_score = st.toggle(
         "Show the classifier's P(CTC)",
         key="relabel_score",
@@ -57,7 +63,21 @@ def show_queue(desk: Desk, user: User, standing: Round) -> None:
         save=lambda decisions: desk.store.decide(list(decisions)),
         show_score=show_score,
         clock=Clock(standing.opened + timedelta(minutes=standing.minutes)) if standing.minutes else None,
+        drain=(lambda: close(desk, user, standing)) if st.session_state.get(CLOSING) == standing.round_id else None,
     )
+    if st.session_state.pop(SENT, None) == standing.round_id:
+        st.rerun()
+
+
+def close(desk: Desk, user: User, standing: Round) -> None:
+    """Have the round finished now that every decision is saved. A second time does nothing."""
+    if st.session_state.pop(CLOSING, None) != standing.round_id:
+        return
+    st.session_state[SENT] = standing.round_id
+    if desk.store.round(standing.round_id).labelled:
+        request_finish(desk.jobs, standing.round_id, user.name)
+    else:
+        st.session_state[EMPTY] = standing.round_id
 
 
 def show_finish(desk: Desk, user: User, standing: Round) -> None:
@@ -84,11 +104,17 @@ def show_finish(desk: Desk, user: User, standing: Round) -> None:
 
 def _buttons(desk: Desk, user: User, standing: Round) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Finish the round", type="primary", icon=":material/done_all:", key="relabel_finish"):
-            if desk.store.round(standing.round_id).labelled:
-                request_finish(desk.jobs, standing.round_id, user.name)
+        if st.session_state.get(CLOSING) == standing.round_id:
+            st.badge("Waiting for decisions that are not saved yet", icon=":material/sync:", color="orange")
+            if st.button("Go on reading", icon=":material/undo:", key="relabel_go_on"):
+                del st.session_state[CLOSING]
                 st.rerun()
-            st.toast("Label at least one cell first, or leave the round.")
+            return
+        if st.button("Finish the round", type="primary", icon=":material/done_all:", key="relabel_finish"):
+            st.session_state[CLOSING] = standing.round_id
+            st.rerun()
+        if st.session_state.pop(EMPTY, None) == standing.round_id:
+            st.caption("Label at least one cell first, or leave the round.")
         with st.popover("Leave the round"):
             st.text("Labels given so far are kept and will be learnt from. The other cells can be asked for again.")
             reason = st.text_input("Reason", max_chars=500, key="relabel_leave_reason")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import streamlit as st
 
 from ctc_core.errors import CTCError
 from ctc_core.map_view import cluster_name
 from ctc_core.relabel.registry import STRATEGIES
-from ctc_core.rounds import start_round
+from ctc_core.rounds import left_to_ask, start_round
 from ctc_core.store import Round, Store
+from ctc_core.store.relabelling import ABANDONED_AFTER
 from ctc_core.types import Role
 from ctc_core.ui.desk import Desk
 from ctc_core.ui.messages import empty_state, plain
@@ -50,13 +53,40 @@ def has_training_cells(store: Store) -> bool:
     return False
 
 
-def others_read(store: Store, reader: str) -> list[str]:
-    """Who else has an open round, in one sentence each."""
-    return [
-        f"{plain(other.reader)} reads a round of {other.items} cells now; none of them is shown to you."
-        for other in store.rounds()
-        if other.state == "open" and other.reader != reader
-    ]
+def show_others(store: Store, user: User) -> None:
+    """Who else has an open round, one sentence each; one that was forgotten can be closed for them."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    for other in store.rounds():
+        if other.state != "open" or other.reader == user.name:
+            continue
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{plain(other.reader)} reads a round of {other.items} cells now; none of them is shown to you.")
+            if now - other.opened >= ABANDONED_AFTER:
+                _close_for_other(store, user, other)
+
+
+def _close_for_other(store: Store, user: User, other: Round) -> None:
+    with st.popover("Close it for them"):
+        st.text(
+            f"It was begun on {other.opened:%d %b %Y at %H:%M} UTC. Labels given so far are kept and will be learnt "
+            "from. The other cells can be asked for again."
+        )
+        reason = st.text_input("Reason", max_chars=500, key=f"relabel_reason_{other.round_id}")
+        if st.button("Close the round", key=f"relabel_close_{other.round_id}", disabled=not reason.strip()):
+            store.abandon_round(other.round_id, reader=user.name, session=user.session, reason=reason.strip())
+            st.rerun()
+
+
+def show_left(store: Store) -> None:
+    """Say how many cells a round can ask for."""
+    if left := left_to_ask(store):
+        st.caption(f"{left:,} cells of training patients are not labelled and can be asked for.")
+        return
+    st.info(
+        "Every cell of the training patients is labelled, set aside, or in somebody's queue: only second readings are "
+        "left. Read another cartridge of a training patient, or give cells back below.",
+        icon=":material/info:",
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------- beginning
@@ -64,8 +94,8 @@ def show_start(desk: Desk, user: User) -> None:
     """The form that opens a round."""
     if desk.store.active_model("classifier") is None:
         st.caption(FIRST_ROUND)
-    for sentence in others_read(desk.store, user.name):
-        st.caption(sentence)
+    show_others(desk.store, user)
+    show_left(desk.store)
     with st.form("relabel_start"):
         left, right = st.columns([3, 2], gap="large")
         with left:

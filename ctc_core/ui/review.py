@@ -1,80 +1,76 @@
-"""What the review page shows beside the gallery."""
+"""What the review page shows beside the gallery, and the rows of the gallery itself."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from ctc_core import workflows
-from ctc_core.enumeration import Summary, none_for_missing
+from ctc_core.count_knowledge import everything
+from ctc_core.counting import CountReport
+from ctc_core.enumeration import event_ids, none_for_missing
+from ctc_core.map_view import cluster_name
+from ctc_core.review.choice import Sort, arranged, order_of
 from ctc_core.store import Store
-from ctc_core.ui.messages import interval, plain
+from ctc_core.ui.messages import plain
 
-GROUP_NAMES = {"all": "All", "agreed": "Agreed", "model": "Model only", "cellsearch": "CellSearch only"}
-
-
-SHARED = "Confirmed CTCs that are in CellSearch's gallery, too; the others were found by this desk only."
-THEIR_COUNT = "CTCs assigned by the CellSearch operator. Never changed here."
-OUR_PPV = "Confirmed CTCs among our candidates that are decided, with 95 % Wilson interval."
-THEIR_PPV = "CTCs assigned by the operator among all events shown, with 95 % Wilson interval."
-
-MARKS = (0.4, 0.5, 0.6)
-"""Thresholds that are told apart in practice: fewer misses, usual, fewer images."""
-
-
-def cells_at(store: Store, cartridge_id: str) -> str:
-    """How many cells the usual thresholds show; empty where nothing is scored."""
-    model = store.active_model("classifier")
-    if model is None:
-        return ""
-    probability = store.predictions(cartridge_id, model.model_id).probability
-    return "Cells from " + ", ".join(f"{mark}: {int((probability >= mark).sum()):,}" for mark in MARKS)
-
-
-def in_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
-    """Rows of one of `GROUP_NAMES`."""
-    return table if group == "all" else table[table.group == group]
+LESS_CERTAIN = (
+    "P(CTC) is below the threshold, and {place} is an area where the classifier cannot be trusted in this draw. "
+    "Chance of a CTC: about {chance:.0%}."
+)
+UNLIKE = "P(CTC) is below the threshold, but the cell is unlike anything labelled, where the classifier says little."
 
 
 def with_own(rows: pd.DataFrame, store: Store, cartridge_id: str, reader: str) -> pd.DataFrame:
-    """Rows with cartridge_id, and with `own` label and comment of this reader: what undo goes back to."""
-    cells = store.own_labels(cartridge_id, reader).rename(columns={"cell_id": "candidate_id", "label": "own"})
-    merged = rows.merge(cells, on="candidate_id", how="left", validate="one_to_one").assign(cartridge_id=cartridge_id)
-    alone = merged.cell_id.isna() & (merged.reader == reader)  # an event's reading has no cell
-    own = merged.own.where(~alone, merged.label)
-    return none_for_missing(merged.assign(own=own), "own", "comment")
+    """Rows with cartridge_id, and with `own` label, comment and tags of this reader: what undo goes back to."""
+    cells = store.own_labels(cartridge_id, reader).rename(columns={"cell_id": "candidate_id"})
+    events = store.own_reviews(cartridge_id, reader)
+    alone = events.assign(candidate_id=event_ids(events.rid)).drop(columns="rid")
+    own = pd.concat([cells, alone], ignore_index=True).rename(columns={"label": "own"})
+    merged = rows.merge(own, on="candidate_id", how="left", validate="one_to_one").assign(cartridge_id=cartridge_id)
+    tags = store.tags(cartridge_id)
+    words = tags[tags.reader == reader].set_index("candidate_id").tags
+    merged = merged.assign(own_tags=merged.candidate_id.map(words))
+    return none_for_missing(merged, "own", "comment", "own_tags")
 
 
-def pictures(store: Store, cartridge_id: str, threshold: float) -> pd.DataFrame:
-    """candidate_id and crop (3 * 48 * 48 bytes) of everything the page can show at this threshold."""
-    table = workflows.candidates(store, cartridge_id, threshold)
+def less_certain_rows(store: Store, report: CountReport) -> pd.DataFrame:
+    """Cells below the threshold that are worth a look, most telling first, in the columns of `workflows.candidates`."""
+    low = report.less_certain.set_index("cell_id")
+    every = everything(store, report.cartridge_id).drop(columns="cluster")  # a number there, words in the gallery
+    rows = arranged(every[every.cell_id.isin(low.index)], list(low.index))
+    why = [_why(low.loc[cell_id]) for cell_id in rows.cell_id]
+    return rows.assign(group="less", why=pd.Series(why, index=rows.index, dtype=object))
+
+
+def _why(cell: pd.Series) -> str:
+    if cell.unlike:
+        return UNLIKE
+    return LESS_CERTAIN.format(place=cluster_name(int(cell.cluster)), chance=float(cell.chance))
+
+
+def pictures(store: Store, cartridge_id: str, table: pd.DataFrame) -> pd.DataFrame:
+    """candidate_id and crop (3 * 48 * 48 bytes) of everything the page can show."""
     return table[["candidate_id"]].assign(crop=workflows.candidate_crops(store, cartridge_id, table))
+
+
+def kept_order(table: pd.DataFrame, sort: Sort, report: CountReport) -> Sequence[str]:
+    """The order that stood when the reader last chose it: cells must not move while they are read."""
+    asked = (report.cartridge_id, report.threshold, report.options, sort)
+    if st.session_state.get("candidates_order_of") != asked:
+        st.session_state["candidates_order_of"] = asked
+        st.session_state["candidates_order"] = order_of(table, sort, next_ids=report.next_ids, worth=report.worth)
+    order: list[str] = st.session_state["candidates_order"]
+    return order
 
 
 def outbox_name(data_dir: Path, reader: str) -> str:
     """Under which name a browser keeps unsaved decisions: they belong to one data folder and one reader."""
     return f"{hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]}:{reader}"
-
-
-def show_summary(summary: Summary) -> None:
-    """The counts and predictive values in one row."""
-    ours, ours_interval = interval(summary.model_ppv)
-    theirs, theirs_interval = interval(summary.cellsearch_ppv)
-    events = f"of {summary.cellsearch_events} events shown"
-    figures = [
-        ("Confirmed CTCs", f"{summary.confirmed}", "by readers of this desk", "Each cell counts once."),
-        ("Undecided", f"{summary.undecided}", "candidates and events", "Cells without a decision."),
-        ("Shown by CellSearch", f"{summary.cellsearch_confirmed}", "of the confirmed CTCs", SHARED),
-        ("CellSearch's count", f"{summary.cellsearch_assigned}", events, THEIR_COUNT),
-        ("PPV of our candidates", ours, ours_interval, OUR_PPV),
-        ("PPV of CellSearch", theirs, theirs_interval, THEIR_PPV),
-    ]
-    with st.container(horizontal=True, gap="medium"):
-        for label, value, below, meaning in figures:
-            st.metric(label, value, below, delta_color="off", delta_arrow="off", help=meaning, width="content")
 
 
 def about_cartridge(cartridge: pd.Series, frames: pd.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ctc_core.store import Round
 from ctc_core.ui import relabel
 from ctc_core.ui.desk import open_desk
 from ctc_core.ui.gallery import film
@@ -35,12 +36,12 @@ st.caption(relabel.about_round(standing))
 
 @st.fragment
 @explained()
-def read() -> None:
+def read(standing: Round) -> None:
     """Everything that a decision changes; reruns by itself."""
     relabel.show_queue(desk, user, standing)
 
 
 relabel.show_finish(desk, user, standing)
-read()
+read(standing)
 film(relabel.queue_pictures(store, list(store.queue(standing.round_id).cell_id)), key="relabel_gallery")
 show_set_aside(store, user)

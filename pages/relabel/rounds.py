@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ctc_core.ui.desk import open_desk
+from ctc_core.ui.experiments import show_experiments
 from ctc_core.ui.messages import empty_state, explained
 from ctc_core.ui.relabel_agreement import show_agreement
 from ctc_core.ui.relabel_rounds import show_replay, show_rounds
@@ -12,7 +13,7 @@ user = require_user()
 store = open_desk().store
 
 st.title("Rounds")
-rounds, agreement = st.tabs(["Rounds", "Agreement"], key="rounds_tab", on_change="rerun")
+rounds, agreement, experiments = st.tabs(["Rounds", "Agreement", "Experiments"], key="rounds_tab", on_change="rerun")
 
 if rounds.open:
     with rounds, explained():
@@ -29,3 +30,7 @@ if rounds.open:
 if agreement.open:
     with agreement, explained():
         show_agreement(store, user)
+
+if experiments.open:
+    with experiments, explained():
+        show_experiments()

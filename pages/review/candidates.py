@@ -1,80 +1,100 @@
 """Review: one patient's candidates and CellSearch's events in one gallery, decided by keyboard, counted as one goes."""
 
+import pandas as pd
 import streamlit as st
 
 from ctc_core import workflows
+from ctc_core.review.choice import arranged, choose
+from ctc_core.ui import review, review_count
 from ctc_core.ui.choose_cartridge import choose_cartridge
 from ctc_core.ui.desk import open_desk
+from ctc_core.ui.follow_up import show_follow_up
 from ctc_core.ui.gallery import film, gallery
 from ctc_core.ui.messages import empty_state, explained
-from ctc_core.ui.review import (
-    GROUP_NAMES,
-    about_cartridge,
-    cells_at,
-    in_group,
-    outbox_name,
-    pictures,
-    show_summary,
-    with_own,
-)
+from ctc_core.ui.release import show_release
+from ctc_core.ui.report import choose_options
+from ctc_core.ui.review_controls import active, show_controls, show_gate
+from ctc_core.ui.review_details import labelled_pictures, load_details
 from ctc_core.ui.session import require_user
 
 user = require_user()
 desk = open_desk()
-chosen = choose_cartridge(desk.store, "Candidates", then="Its candidates appear here.")
+store, blind = desk.store, desk.settings.hide_score
+chosen = choose_cartridge(store, "Candidates", then="Its candidates appear here.")
 cartridge_id = chosen.cartridge_id
 
 with chosen.head:
+    st.session_state.setdefault("candidates_threshold", desk.settings.threshold)  # the marks below move it, too
     threshold = st.slider(
         "Show cells from P(CTC)",
         0.05,
         0.95,
-        desk.settings.threshold,
-        0.05,
+        step=0.05,
         key="candidates_threshold",
         help="0.5 is the usual threshold. 0.4 shows more cells and misses fewer CTCs; 0.6 shows fewer.",
         persist_state="session",
         width=260,
     )
-    st.caption(cells_at(desk.store, cartridge_id))
+    with st.popover("Count and gate", icon=":material/tune:"):
+        options, gate = choose_options(), show_gate()
 
-st.caption(about_cartridge(chosen.row, desk.store.frames(cartridge_id)))
+st.caption(review.about_cartridge(chosen.row, store.frames(cartridge_id)))
+with explained(), st.spinner("Counting"):
+    review_count.show_thresholds(store, cartridge_id, threshold, key="candidates_threshold")
+    first = review_count.last_count(store, cartridge_id, threshold, options)
+    low = review.less_certain_rows(store, first)
+    table = workflows.candidates(store, cartridge_id, threshold)
+    everything = pd.concat([table, low]).drop_duplicates("candidate_id", ignore_index=True)
+    known = load_details(store, cartridge_id, list(everything.cell_id.dropna()), threshold)
+    about = known.with_gate(gate)
 
 
 @st.fragment
 @explained()
-def review(cartridge_id: str, threshold: float) -> None:
+def read() -> None:
     """Everything that a decision changes; reruns by itself."""
-    table = workflows.candidates(desk.store, cartridge_id, threshold)
-    show_summary(workflows.summary(desk.store, cartridge_id, table))
-    if desk.store.active_model("classifier") is None:
-        st.caption(
-            "There is no classifier yet, so only CellSearch's events are shown. Label cells of training patients, "
-            "then run: python -m ctc_core fit"
-        )
-    counts = {name: len(in_group(table, name)) for name in GROUP_NAMES}
-    group = st.segmented_control(
-        "Which cells",
-        GROUP_NAMES,
-        default="all",
-        required=True,
-        format_func=lambda name: f"{GROUP_NAMES[name]} {counts[name]}",
-        key="candidates_group",
-        label_visibility="collapsed",
-    )
-    rows = in_group(table, group)
+    table = workflows.candidates(store, cartridge_id, threshold)
+    figures = st.container()
+    shown = review_count.last_count(store, cartridge_id, threshold, options)
+    controls = show_controls(table, about, len(shown.less_certain), blind=blind)
+    if controls.choice.group == "less":
+        rows = choose(review.less_certain_rows(store, shown), about, controls.choice)
+    else:
+        order = review.kept_order(table, controls.sort, shown)
+        rows = arranged(choose(table, about, controls.choice), order)
+    if note := active(controls.choice):
+        st.caption(note)
     if rows.empty:
-        empty_state("No cells here", "Choose another group above, or a lower threshold to show less certain cells.")
-        return
-    gallery(
-        with_own(rows, desk.store, cartridge_id, user.name),
-        key="candidates_gallery",
-        scope=cartridge_id,
-        outbox=outbox_name(desk.settings.data_dir, user.name),
-        user=user,
-        save=lambda decisions: workflows.decide(desk.store, list(decisions)),
-    )
+        empty_state("No cells here", "Choose another group, fewer filters, or a lower threshold.")
+    else:
+        gallery(
+            review.with_own(rows, store, cartridge_id, user.name),
+            key="candidates_gallery",
+            scope=cartridge_id,
+            outbox=review.outbox_name(desk.settings.data_dir, user.name),
+            user=user,
+            save=lambda decisions: workflows.decide(store, list(decisions)),
+            save_tags=store.tag,
+            blind=blind,
+        )
+    with figures:  # last, so that the browser hears first what has been saved
+        now = review_count.load_count(store, cartridge_id, threshold, options)
+        review_count.show_count(workflows.summary(store, cartridge_id, table), now)
+        if store.active_model("classifier") is None:
+            st.caption(
+                "There is no classifier yet, so only CellSearch's events are shown. Label cells of training patients, "
+                "then run: python -m ctc_core fit"
+            )
 
 
-review(cartridge_id, threshold)
-film(pictures(desk.store, cartridge_id, threshold), key="candidates_gallery")
+read()
+for note in known.notes:
+    st.caption(note)
+film(
+    review.pictures(store, cartridge_id, everything),
+    key="candidates_gallery",
+    about=about,
+    labelled=labelled_pictures(store, known),
+)
+show_follow_up(store, str(chosen.row.pseudonym), threshold, options)
+show_release(store, str(chosen.row.pseudonym), user)

@@ -38,8 +38,8 @@ def browse(browser: Browser) -> Iterator[OpenPage]:
     def browse(address: str) -> Page:
         page = profile.new_page()
         page.goto(address)
-        page.wait_for_selector(READY, timeout=60_000)
-        page.wait_for_selector(".card.focused", timeout=60_000)
+        page.wait_for_selector(READY, timeout=180_000)
+        page.wait_for_selector(".card.focused", timeout=180_000)
         return page
 
     yield browse

@@ -1,12 +1,14 @@
 """50,000 cells in a real browser: drawn, picked, brushed; the points travel once."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, WebSocket, expect
 
+from ctc_core.map_view import MapView
 from ctc_core.settings import ROOT
 from ctc_core.ui.scatter import encode, inside, units
 from tests.browser.conftest import READY
@@ -101,9 +103,28 @@ def on_screen(page: Page, u: float, v: float) -> tuple[float, float]:
     return box["x"] + 1 + x, box["y"] + 1 + y
 
 
-def test_points_travel_once_and_selections_come_back(address: str, browser: Browser) -> None:
+@dataclass(frozen=True)
+class Drawn:
+    """The page with the map on it, painted."""
+
+    page: Page
+    traffic: Traffic
+    view: MapView
+
+    def counted(self) -> int:
+        """Cells that the browser says are in the area."""
+        expect(self.page.locator(".status")).to_contain_text("cells in the area")
+        return int(self.page.locator(".status").inner_text().split()[0].replace(",", ""))
+
+    def middle(self, cluster: int) -> np.ndarray:
+        """Its densest part, in units."""
+        return np.asarray(np.median(units(self.view)[self.view.cluster == cluster], axis=0))
+
+
+@pytest.fixture
+def drawn(address: str, browser: Browser) -> Iterator[Drawn]:
+    """In a browser that was never here; its points have come once."""
     view = made_map(CELLS)
-    whole = units(view)
     profile = browser.new_context(viewport={"width": 1440, "height": 1000}, device_scale_factor=2)
     page = profile.new_page()
     traffic = Traffic(page, encode(view).data)
@@ -112,45 +133,57 @@ def test_points_travel_once_and_selections_come_back(address: str, browser: Brow
     tell_times(page, "a browser that was never here")
     python_has(page, f"{WEAKEST} {(view.cluster == WEAKEST).sum()}")
     assert traffic.transfers == 1
-    first = traffic.take()
+    yield Drawn(page, traffic, view)
+    profile.close()
 
-    # a cluster by click, at its densest part
-    middle = np.median(whole[view.cluster == 0], axis=0)
-    page.mouse.move(*on_screen(page, *middle))
+
+def pick_clusters(drawn: Drawn) -> None:
+    """One by click at its densest part, another by keyboard from the list."""
+    page, view = drawn.page, drawn.view
+    page.mouse.move(*on_screen(page, *drawn.middle(0)))
     expect(page.locator(".tip")).to_have_text("Cluster 0F1 0.97 (0.89 to 0.99), n = 40")
-    page.mouse.click(*on_screen(page, *middle))
+    page.mouse.click(*on_screen(page, *drawn.middle(0)))
     python_has(page, f"0 {(view.cluster == 0).sum()}")
     expect(page.locator(".status")).to_have_text(f"Cluster 0: {(view.cluster == 0).sum():,} cells")
-
-    # another by keyboard, from the list
     page.locator(".clusters button", has_text="Cluster 3").focus()
     page.keyboard.press("Enter")
     python_has(page, f"3 {(view.cluster == 3).sum()}")
 
-    # an area by brush: browser and server count the same cells
+
+def brush_rectangle(drawn: Drawn) -> None:
+    """Browser and server count the same cells."""
+    page, middle = drawn.page, drawn.middle(0)
     page.get_by_role("button", name="Rectangle").click()
     page.mouse.move(*on_screen(page, *(middle - 4000)))
     page.mouse.down()
     page.mouse.move(*on_screen(page, *middle), steps=3)
     page.mouse.move(*on_screen(page, *(middle + 4000)), steps=3)
     page.mouse.up()
-    expect(page.locator(".status")).to_contain_text("cells in the area")
-    counted = int(page.locator(".status").inner_text().split()[0].replace(",", ""))
+    counted = drawn.counted()
     corners = np.array([[-4000, -4000], [4000, -4000], [4000, 4000], [-4000, 4000]]) + middle
-    assert counted == pytest.approx(inside(whole, corners).sum(), rel=0.05)
+    assert counted == pytest.approx(inside(units(drawn.view), corners).sum(), rel=0.05)
     python_has(page, f"None {counted}")
 
-    # a free line around the same cluster
+
+def brush_lasso(drawn: Drawn) -> None:
+    """A free line around the same cluster."""
+    page, middle, before = drawn.page, drawn.middle(0), drawn.counted()
     page.get_by_role("button", name="Lasso").click()
     page.mouse.move(*on_screen(page, *(middle + np.array([5000, 0]))))
     page.mouse.down()
     for turn in np.linspace(0.2, 2 * np.pi, 24):
         page.mouse.move(*on_screen(page, *(middle + 5000 * np.array([np.cos(turn), np.sin(turn)]))))
     page.mouse.up()
-    expect(page.locator(".status")).not_to_have_text(f"{counted:,} cells in the area")
-    counted = int(page.locator(".status").inner_text().split()[0].replace(",", ""))
-    python_has(page, f"None {counted}")
+    expect(page.locator(".status")).not_to_have_text(f"{before:,} cells in the area")
+    python_has(page, f"None {drawn.counted()}")
 
+
+def test_points_travel_once_and_selections_come_back(drawn: Drawn) -> None:
+    page, traffic = drawn.page, drawn.traffic
+    first = traffic.take()
+    pick_clusters(drawn)
+    brush_rectangle(drawn)
+    brush_lasso(drawn)
     page.locator(".picture").focus()
     page.keyboard.press("Escape")
     python_has(page, "nothing")
@@ -161,8 +194,6 @@ def test_points_travel_once_and_selections_come_back(address: str, browser: Brow
     python_has(page, "nothing")
     assert traffic.transfers == 1
     print(f"bytes received: {first:,} at first, {brushing:,} for five selections, {traffic.take():,} for a full rerun")
-
     page.reload()
     page.wait_for_selector(".picture[data-painted]", timeout=60_000)
     tell_times(page, "a browser that knows the desk")
-    profile.close()

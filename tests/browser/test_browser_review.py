@@ -54,8 +54,9 @@ def test_a_key_labels_a_cell_for_good(data_dir: Path, browse: OpenPage) -> None:
         wait_until_saved(page)
         page.reload()
         page.wait_for_selector(".card.focused")
-        assert (badge_of(page, first), badge_of(page, second)) == ("CTC", "Artifact")
         assert focused(page) not in (first, second)  # goes on where the reader stopped
+        page.keyboard.press("End")  # what is read comes last
+        assert (badge_of(page, first), badge_of(page, second)) == ("CTC", "Artifact")
     assert in_store(data_dir) == {first: "ctc", second: "artifact"}
 
 
@@ -144,7 +145,7 @@ def test_a_thousand_cells_stay_fluid(tmp_path: Path, small_store: Callable[..., 
     """Only the cards in sight exist. Key to next cell is measured and printed, not asserted: machines differ."""
     with serving(small_store(1600)) as address:
         page = browse(address)
-        assert len_of(page) > 1000
+        assert len_of(page) >= 1200
         page.evaluate("""() => {
             window.waits = [];
             document.addEventListener("keydown", (event) => requestAnimationFrame(() =>

@@ -1,17 +1,15 @@
 """Nothing half written, nothing overwritten, and a sentence for each refusal."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ctc_core.cli import main
 from ctc_core.errors import UserError
 from ctc_core.exports.files import MARK, refuse_existing, refuse_folder, whole_file, whole_folder
 from ctc_core.exports.names import FORMATS, Format
 from ctc_core.exports.write import export
 from ctc_core.store import Store
+from tests.commands import run
 
 
 def names(folder: Path) -> list[str]:
@@ -98,14 +96,6 @@ def test_the_same_store_gives_the_same_files(store: Store, tmp_path: Path) -> No
 
 def test_every_format_says_what_it_is() -> None:
     assert FORMATS.keys() == set(Format)
-
-
-def run(capsys: pytest.CaptureFixture[str], data: Path, *words: str, code: int = 0) -> Any:
-    with pytest.raises(SystemExit) as caught:
-        main([*words, "--data", str(data), "--json"])
-    captured = capsys.readouterr()
-    assert (caught.value.code or 0) == code, captured.err
-    return json.loads(captured.out.strip().splitlines()[-1]) if code == 0 else captured.err.strip()
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], mapped_store: Path, tmp_path: Path) -> None:

@@ -26,11 +26,10 @@ def open_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAp
     st.cache_resource.clear()
 
     def open_app(page: str | None = None, **query: str) -> AppTest:
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
         for name, value in query.items():
             at.query_params[name] = value
-        at.run()
-        return at.switch_page(page).run() if page else at
+        return (at.switch_page(page) if page else at).run()
 
     yield open_app
     st.cache_resource.clear()  # closes the store

@@ -14,7 +14,8 @@ from ctc_core.errors import JournalError
 from ctc_core.settings import ROOT
 from ctc_core.store import Store
 from ctc_core.types import Decision, Label
-from ctc_core.ui.gallery import FILM, ROWS, Replies, arrow, save_batch
+from ctc_core.ui.gallery import FILM, ROWS, arrow
+from ctc_core.ui.received import Replies, save_batch
 from ctc_core.ui.review import pictures
 from ctc_core.ui.session import User
 from tests.small_store import CARTRIDGE
@@ -116,7 +117,7 @@ def crop_of(store: Store, row: Any) -> bytes:
 
 def test_tables_carry_every_cell_with_its_picture(store: Store) -> None:
     rows = workflows.candidates(store, CARTRIDGE, 0.5)
-    told, film = arrow(rows, ROWS), arrow(pictures(store, CARTRIDGE, 0.5), FILM)
+    told, film = arrow(rows, ROWS), arrow(pictures(store, CARTRIDGE, rows), FILM)
     assert (told.schema, film.schema) == (ROWS, FILM)
     assert told["candidate_id"].to_pylist() == film["candidate_id"].to_pylist() == list(rows.candidate_id)
     assert film["crop"].to_pylist() == [crop_of(store, row) for row in rows.itertuples()]

@@ -1,21 +1,23 @@
 """The pages of the relabelling loop: what they say before there is anything, a round from start to leave, figures."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from ctc_core.store import RoundDraft, Store
-from ctc_core.types import Role
-from ctc_core.ui import relabel_outcome
+from ctc_core.store import RoundDraft, Store, relabelling
+from ctc_core.types import Label, Role
+from ctc_core.ui import relabel, relabel_outcome, relabel_start
 from ctc_core.ui.relabel import gallery_rows
 from ctc_core.ui.relabel_rounds import csv, figures_over_rounds, rounds_table
 from ctc_core.ui.relabel_start import has_training_cells
-from tests.mapped_store import label
+from tests.mapped_store import label, label_many
 from tests.pages.conftest import OpenApp
 from tests.small_store import ENCODER
 
@@ -58,6 +60,11 @@ def captions(at: AppTest) -> list[str]:
     return [caption.value for caption in at.caption]
 
 
+def written(data_dir: Path) -> str:
+    """The journal as text."""
+    return "\n".join(path.read_text() for path in (data_dir / "journal").glob("*.jsonl"))
+
+
 def test_empty_stores_say_what_to_do(open_app: OpenApp) -> None:
     at = open_app(QUEUE)
     assert not at.exception
@@ -76,9 +83,7 @@ def test_without_a_training_patient(open_app: OpenApp, small_store: Callable[...
 
 
 def test_form_lists_the_strategies_and_takes_the_cluster_of_the_map(open_app: OpenApp, mapped_store: Path) -> None:
-    at = open_app().switch_page(QUEUE)
-    at.query_params["cluster"] = "1"  # as the map's button does
-    at.run()
+    at = open_app(QUEUE, cluster="1")  # as the map's button does
     assert not at.exception
     assert at.radio(key="relabel_strategy").options[0].endswith("(recommended)")
     assert at.selectbox(key="relabel_cluster").value == "1"
@@ -112,7 +117,72 @@ def test_others_are_named_not_shown(open_app: OpenApp, mapped_store: Path) -> No
     with Store.open(mapped_store) as store:
         open_round(store, range(60, 64), reader="bela")
     at = open_app(QUEUE)
-    assert "bela reads a round of 4 cells now; none of them is shown to you." in [c.value for c in at.caption]
+    assert "bela reads a round of 4 cells now; none of them is shown to you." in captions(at)
+    assert not [button for button in at.button if button.label == "Close the round"]  # eight hours have not passed
+
+
+def test_a_forgotten_round_is_closed_for_its_reader(
+    open_app: OpenApp, mapped_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(mapped_store) as store:
+        round_id = open_round(store, range(60, 64), reader="bela")
+    for module in (relabel_start, relabelling):
+        monkeypatch.setattr(module, "ABANDONED_AFTER", timedelta(0))
+    at = open_app(QUEUE)
+    assert "56 cells of training patients are not labelled and can be asked for." in captions(at)
+    at.text_input(key=f"relabel_reason_{round_id}").set_value("bela is on leave").run()
+    at.button(key=f"relabel_close_{round_id}").click().run()
+    assert not at.exception
+    assert "60 cells of training patients are not labelled and can be asked for." in captions(at)
+    assert "bela is on leave" in written(mapped_store)
+
+
+def test_an_empty_pool_is_said_before_the_round(open_app: OpenApp, mapped_store: Path) -> None:
+    with Store.open(mapped_store) as store:
+        for name in ("T1", "T2"):
+            label_many(store, name, 90)
+    at = open_app(QUEUE)
+    assert at.info[0].value.startswith("Every cell of the training patients is labelled, set aside, or in somebody's")
+
+
+# ---- finishing waits for the browser ---------------------------------------------------------------------------------
+
+
+def asks_to_drain(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """What the page hands to the gallery, to be called when nothing waits in the browser; filled by each run."""
+    asked: list[Callable[[], None]] = []
+    monkeypatch.setattr(relabel, "gallery", lambda *a, drain, **k: asked.append(drain) if drain else None)
+    return asked
+
+
+def test_a_round_is_finished_once_the_browser_has_sent_everything(
+    open_app: OpenApp, mapped_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(mapped_store) as store:
+        round_id = open_round(store, range(60, 64))
+        label(store, "T1", 60, Label.CTC)
+    asked, finished = asks_to_drain(monkeypatch), list[str]()
+    monkeypatch.setattr(relabel, "request_finish", lambda jobs, round_id, reader: finished.append(round_id))
+    at = open_app(QUEUE)
+    assert not asked
+    at.button(key="relabel_finish").click().run()
+    assert (len(asked), finished) == (1, [])  # it waits
+    at.button(key="relabel_go_on").click().run()
+    assert (len(asked), at.button(key="relabel_finish").label) == (1, "Finish the round")
+    at.button(key="relabel_finish").click().run()
+    monkeypatch.setattr(relabel, "gallery", lambda *a, drain, **k: drain() if drain else None)
+    at.run()
+    assert not at.exception
+    assert finished == [round_id]
+
+
+def test_nothing_to_finish(open_app: OpenApp, mapped_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(mapped_store) as store:
+        open_round(store, range(60, 64))
+    monkeypatch.setattr(relabel, "gallery", lambda *a, drain, **k: drain() if drain else None)
+    at = open_app(QUEUE)
+    at.button(key="relabel_finish").click().run()
+    assert "Label at least one cell first, or leave the round." in captions(at)
 
 
 def test_outcome_in_words() -> None:
@@ -151,10 +221,8 @@ def test_activation_needs_a_reason_and_is_in_the_journal(open_app: OpenApp, mapp
     next(button for button in at.button if button.label == "Use the new classifier").click().run()
     assert not at.exception
     assert [message.value for message in at.success] == ["The new classifier is in use."]
-    entries = (mapped_store / "journal").glob("*.jsonl")
-    written = "\n".join(path.read_text() for path in entries)
-    assert '"kind":"activate"' in written
-    assert "better in cluster 0" in written
+    assert '"kind":"activate"' in written(mapped_store)
+    assert "better in cluster 0" in written(mapped_store)
 
 
 def test_keeping_the_present_one_is_in_the_journal(open_app: OpenApp, mapped_store: Path) -> None:
@@ -165,7 +233,7 @@ def test_keeping_the_present_one_is_in_the_journal(open_app: OpenApp, mapped_sto
     next(button for button in at.button if button.label == "Keep the present one").click().run()
     assert not at.exception
     assert "The present classifier was kept: worse in cluster 1. The new one stays in the store." in captions(at)
-    assert "worse in cluster 1" in "\n".join(p.read_text() for p in (mapped_store / "journal").glob("*.jsonl"))
+    assert "worse in cluster 1" in written(mapped_store)
 
 
 def test_rounds_page(open_app: OpenApp, mapped_store: Path) -> None:

@@ -1,0 +1,37 @@
+"""Releasing a reviewed patient's decisions to training, at the foot of the review page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ctc_core.accounts import AccountRole
+from ctc_core.release import release, standing
+from ctc_core.store import Store
+from ctc_core.types import Role
+from ctc_core.ui.messages import explained, plain
+from ctc_core.ui.session import User
+
+WHAT = (
+    "After sign-off an expert may let this patient's decisions train the classifier, so that the next similar draw is "
+    "read faster. The patient is a training patient from then on, this cannot be undone, and the journal keeps who did "
+    "it and why. The next fit or relabelling round learns from it."
+)
+
+
+def show_release(store: Store, pseudonym: str, user: User) -> None:
+    """What releasing means, whether it is possible, and the button; nothing for patients who are not reviewed."""
+    now = standing(store, pseudonym)
+    if now.role is not Role.REVIEW:
+        return
+    with st.expander("Release to training", icon=":material/school:"), explained():
+        st.caption(WHAT)
+        if now.why_not or not user.may(AccountRole.EXPERT):
+            st.text(now.why_not or "Only an expert can release a patient. Ask one of your lab.")
+            return
+        with st.form("candidates_release", border=False):
+            reason = st.text_input("Reason", max_chars=500, key="candidates_release_reason")
+            label = f"Release {now.decided} decisions of {plain(pseudonym)}"
+            sent = st.form_submit_button(label, icon=":material/school:")
+        if sent:
+            release(store, pseudonym, reader=user.name, session=user.session, reason=reason)
+            st.rerun()

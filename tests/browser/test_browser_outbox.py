@@ -1,0 +1,223 @@
+"""The outbox in a real browser, tried to destruction: lines that swallow or break, reruns, haste, tabs, readers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
+
+from ctc_core.settings import ROOT
+from ctc_core.store import Store
+from tests.browser.conftest import READY
+from tests.server import serving
+from tests.small_store import CARTRIDGE, build_queue_store
+
+pytestmark = pytest.mark.browser
+SAVED = 150_000
+"""Milliseconds to wait for an acknowledgement on a busy machine."""
+
+APP = """
+import streamlit as st
+from pathlib import Path
+from ctc_core.ui import session
+if not hasattr(session, "real"):
+    session.real = session.sign_in
+    def sign_in(settings, *more):
+        name = st.session_state.setdefault("as", st.query_params.get("as", "anna"))
+        return session.real(settings.model_copy(update={"reader": name}), *more)
+    session.sign_in = sign_in  # for good: a save and the rerun of a fragment ask again who is reading
+exec(compile(Path("real_app.py").read_text(), "app.py", "exec"))
+"""
+"""The desk where `?as=NAME` says who is reading; single-user mode knows one name only."""
+
+
+class Line:
+    """The connection of a tab, through which messages pass or not."""
+
+    def __init__(self) -> None:
+        self.up = self.down = True
+        self.routes: list[WebSocketRoute] = []
+
+    def carry(self, page_side: WebSocketRoute) -> None:
+        server_side = page_side.connect_to_server()
+        page_side.on_message(lambda message: server_side.send(message) if self.up else None)
+        server_side.on_message(lambda message: page_side.send(message) if self.down else None)
+        self.routes.append(page_side)
+
+    def cut(self) -> None:
+        """Both ends learn of it."""
+        self.routes.pop().close()
+
+
+@pytest.fixture
+def round_of_cells(tmp_path: Path) -> Path:
+    """A data folder with an open round of anna's."""
+    return build_queue_store(tmp_path / "data", n_cells=60)
+
+
+@pytest.fixture
+def profile(browser: Browser) -> Iterator[BrowserContext]:
+    """One browser with its storage; its tabs share it."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    yield context
+    context.close()
+
+
+def open_tab(profile: BrowserContext, address: str, line: Line | None = None, *, name: str = "queue") -> Page:
+    """A tab on the page `name`; by way of the first page, since a fresh server does not know the others yet."""
+    page = profile.new_page()
+    if line:
+        page.route_web_socket("**/_stcore/stream", line.carry)
+    page.goto(address)
+    page.wait_for_selector(READY, timeout=SAVED)
+    if name:
+        page.goto(f"{address}/{name}")
+    page.wait_for_selector(READY, timeout=SAVED)
+    page.wait_for_selector(".card.focused", timeout=SAVED)
+    return page
+
+
+def focused(page: Page) -> str:
+    cell = page.locator(".card.focused").get_attribute("data-id")
+    assert cell is not None
+    return cell
+
+
+def press(page: Page, keys: str, pause: int = 0) -> dict[str, str]:
+    """One key after another; what each has said of which cell."""
+    said = {}
+    for key in keys:
+        said[focused(page)] = {"1": "ctc", "2": "non-ctc", "3": "unsure", "4": "artifact"}[key]
+        page.keyboard.press(key)
+        page.wait_for_timeout(pause)
+    return said
+
+
+def wait_until_saved(page: Page) -> None:
+    expect(page.locator(".status")).to_have_text("All decisions saved", timeout=SAVED)
+
+
+def written(data_dir: Path) -> list[tuple[str, str, str | None, str | None]]:
+    """Reader, cell or event, label before and label of every decision in the journal, all of it checked on the way."""
+    with Store.open(data_dir) as store:
+        entries = [entry for entry in store.journal.entries() if entry.kind in ("label", "review")]
+        assert len(store.decisions()) == len(entries) == len({entry.id for entry in entries})
+    prefix = {"label": "", "review": "event:"}
+    return [(e.reader, prefix[e.kind] + e.subject.removeprefix(f"{CARTRIDGE}/"), e.old, e.new) for e in entries]
+
+
+def once_each(said: dict[str, str]) -> list[tuple[str, str, None, str]]:
+    return sorted(("anna", cell, None, label) for cell, label in said.items())
+
+
+def test_a_line_that_swallows_messages_and_breaks(round_of_cells: Path, profile: BrowserContext) -> None:
+    """What is sent gets lost, then every answer, then the connection: each decision is saved once."""
+    line = Line()
+    with serving(round_of_cells) as address:
+        page = open_tab(profile, address, line)
+        line.up = False
+        said = press(page, "1234", pause=60)
+        page.wait_for_timeout(500)
+        line.up, line.down = True, False
+        said |= press(page, "1122", pause=60)
+        page.wait_for_timeout(4000)  # sent again, saved, and the answer is lost
+        line.cut()
+        said |= press(page, "3344", pause=60)
+        line.down = True
+        wait_until_saved(page)
+    assert len(said) == 12
+    assert sorted(written(round_of_cells)) == once_each(said)
+
+
+def test_reruns_and_other_widgets_in_the_middle(round_of_cells: Path, profile: BrowserContext) -> None:
+    """Every click asks for another run of the page while decisions are on their way."""
+    with serving(round_of_cells) as address:
+        page = open_tab(profile, address)
+        said: dict[str, str] = {}
+        for turn in range(8):
+            said |= press(page, "1" if turn % 2 else "2")
+            page.get_by_test_id("stCheckbox").first.locator("label").click()
+            page.locator(".wall").focus()
+            said |= press(page, "34"[turn % 2], pause=30)
+        wait_until_saved(page)
+    last = {cell: label for _, cell, _, label in written(round_of_cells)}
+    assert last == said
+
+
+def test_keys_faster_than_the_server(round_of_cells: Path, profile: BrowserContext) -> None:
+    with serving(round_of_cells) as address:
+        page = open_tab(profile, address)
+        said = press(page, "1234" * 8)
+        wait_until_saved(page)
+    assert len(said) == 32
+    assert sorted(written(round_of_cells)) == once_each(said)
+
+
+def test_two_tabs_overwrite_nothing_unseen(round_of_cells: Path, profile: BrowserContext) -> None:
+    """The second tab does not know what the first has said since; it is told, and decides again."""
+    with serving(round_of_cells) as address:
+        first, second = open_tab(profile, address), open_tab(profile, address)
+        cell = focused(first)
+        assert focused(second) == cell
+        press(first, "1")
+        wait_until_saved(first)
+        second.bring_to_front()
+        press(second, "2")
+        expect(second.locator(".status")).to_contain_text("Nothing was overwritten", timeout=SAVED)
+        expect(second.locator(f'.card[data-id="{cell}"] .decision')).to_contain_text("CTC", timeout=SAVED)
+        second.keyboard.press("ArrowLeft")
+        assert focused(second) == cell
+        press(second, "2")
+        wait_until_saved(second)
+    assert written(round_of_cells) == [("anna", cell, None, "ctc"), ("anna", cell, "ctc", "non-ctc")]
+
+
+def test_what_waited_too_long_does_not_overwrite_what_was_said_since(
+    round_of_cells: Path, profile: BrowserContext
+) -> None:
+    line = Line()
+    with serving(round_of_cells) as address:
+        other, page = open_tab(profile, address), open_tab(profile, address, line)
+        line.up = False
+        cell = next(iter(press(page, "1")))
+        page.close()
+        other.bring_to_front()
+        press(other, "3")
+        wait_until_saved(other)
+        later = open_tab(profile, address)  # finds the first decision in the browser's storage, and sends it
+        expect(later.locator(".status")).to_contain_text("Nothing was overwritten", timeout=SAVED)
+    assert written(round_of_cells) == [("anna", cell, None, "unsure")]
+
+
+@pytest.fixture
+def named_desk(tmp_path: Path) -> Path:
+    """A folder with a desk for several readers."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    for name in ("ctc_core", "pages", "models", ".streamlit"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "real_app.py").symlink_to(ROOT / "app.py")
+    (folder / "app.py").write_text(APP)
+    return folder
+
+
+def test_two_readers_on_one_cell(data_dir: Path, browser: Browser, named_desk: Path) -> None:
+    """Each has an own word; nobody's is overwritten, and the desk says that they disagree."""
+    with serving(data_dir, folder=named_desk) as address:
+        profiles = [browser.new_context(viewport={"width": 1440, "height": 1000}) for _ in range(2)]
+        anna, bert = (
+            open_tab(profile, f"{address}/?as={name}", name="")
+            for profile, name in zip(profiles, ("anna", "bert"), strict=True)
+        )
+        cell = focused(anna)
+        assert focused(bert) == cell
+        press(anna, "1")
+        press(bert, "2")
+        wait_until_saved(anna)
+        wait_until_saved(bert)
+        for profile in profiles:
+            profile.close()
+    assert sorted(written(data_dir)) == [("anna", cell, None, "ctc"), ("bert", cell, None, "non-ctc")]
+    with Store.open(data_dir) as store:
+        (conflict,) = store.conflicts().to_dict("records")
+    assert (conflict["cell_id"], sorted(conflict["labels"])) == (cell, ["ctc", "non-ctc"])
