@@ -15,6 +15,7 @@ import pyarrow as pa
 from ctc_core.enumeration import located, match
 from ctc_core.exports.choice import Choice
 from ctc_core.store import Store
+from ctc_core.store.tags import together
 from ctc_core.types import CROP_CHANNELS, PIXEL_UM
 from ctc_core.workflows import cartridge_grid
 
@@ -51,6 +52,7 @@ _PLACE = (
 _DECIDED = (
     Column("label", _TEXT, "", "what readers agree on: ctc, non-ctc, unsure or artifact; missing: none, or a conflict"),
     Column("readers", _WHOLE, "", "number of readers whose decision stands"),
+    Column("tags", _TEXT, "", "what any reader said besides: apoptotic, cluster; missing: nothing"),
 )
 
 CELLS = (
@@ -107,6 +109,7 @@ def cell_table(store: Store, cartridge_id: str, choice: Choice, *, polygons: boo
     table = table.merge(_labels(store, cartridge_id), on="cell_id", how="left", validate="one_to_one")
     matched = matches(table, _placed(store, cartridge_id, located(store.events(cartridge_id))))
     table = table.merge(matched, on="cell_id", how="left", validate="one_to_one")
+    table["tags"] = table.cell_id.map(together(store.tags(cartridge_id)))
     names = [column.name for column in CELLS]
     return choice.of_cells(table)[[*names, "crop_index", *(["polygon"] if polygons else [])]].reset_index(drop=True)
 
@@ -122,7 +125,10 @@ def event_table(store: Store, cartridge_id: str) -> pd.DataFrame:
     of_cell = matched.merge(_labels(store, cartridge_id), on="cell_id", how="left")[["event_rid", "label", "readers"]]
     decided = pd.concat([of_cell, own[~own.event_rid.isin(of_cell.event_rid)]], ignore_index=True)
     table = events.rename(columns={"rid": "event_rid"}).merge(matched[["event_rid", "cell_id"]], how="left")
-    return table.merge(decided, on="event_rid", how="left")[[column.name for column in EVENTS]]
+    table = table.merge(decided, on="event_rid", how="left")
+    words = together(store.tags(cartridge_id))
+    table["tags"] = table.cell_id.map(words).fillna(("event:" + table.event_rid).map(words))
+    return table[[column.name for column in EVENTS]]
 
 
 def _placed(store: Store, cartridge_id: str, table: pd.DataFrame) -> pd.DataFrame:

@@ -13,12 +13,13 @@ from ctc_core.exports.names import Format, Which
 from ctc_core.exports.tables import safe
 from ctc_core.exports.write import export
 from ctc_core.store import Store
+from ctc_core.store.tags import Tag, Tagging
 from ctc_core.types import PIXEL_UM
 from tests.exports.conftest import lone_event
 from tests.mapped_store import CELLS
 
 FIRST = ["cell_id", "cartridge_id", "pseudonym", "role", "frame", "y", "x", "cartridge_y_um", "cartridge_x_um"]
-LAST = ["p_ctc", "is_candidate", "cluster", "map_x", "map_y", "label", "readers", "event_rid", "event_assigned"]
+LAST = ["p_ctc", "is_candidate", "cluster", "map_x", "map_y", "label", "readers", "tags", "event_rid", "event_assigned"]
 
 
 def test_parquet_has_every_cell_with_its_units(store: Store, tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_parquet_has_every_cell_with_its_units(store: Store, tmp_path: Path) -> 
         "r1.parquet.dictionary.json",
     ]
     found = pq.read_table(out)
-    assert [*found.schema.names[:9], *found.schema.names[-10:-1]] == FIRST + LAST
+    assert [*found.schema.names[:9], *found.schema.names[-11:-1]] == FIRST + LAST
     assert found.schema.field("ck_mean").metadata[b"unit"] == b"grey value, 0 to 4095, restored"
     table, cells = found.to_pandas(), store.cells("R1", polygons=True)
     assert table.cell_id.tolist() == cells.cell_id.tolist()
@@ -63,6 +64,20 @@ def test_events_stand_beside_with_what_was_decided(store: Store, tmp_path: Path)
     assert len(matched) >= 2 * len(known) // 3
     lone = events.set_index("event_rid").loc[lone_event(store)]
     assert (lone.label, lone.readers) == ("ctc", 1) and pd.isna(lone.cell_id)
+
+
+def test_tags_of_cells_and_of_lone_events_are_exported(store: Store, tmp_path: Path) -> None:
+    cell, rid = str(store.cells("R1").cell_id.iloc[1]), lone_event(store)
+    store.tag([
+        Tagging("t1", "R1", cell, None, (Tag.CLUSTER,), "anna", "s"),
+        Tagging("t2", "R1", cell, None, (Tag.APOPTOTIC,), "ben", "s"),
+        Tagging("t3", "R1", None, rid, (Tag.APOPTOTIC,), "anna", "s"),
+    ])  # fmt: skip
+    export(store, "R1", Format.PARQUET, tmp_path / "r1.parquet", threshold=0.5)
+    cells, events = (pd.read_parquet(tmp_path / name) for name in ("r1.parquet", "r1.events.parquet"))
+    assert cells.set_index("cell_id").tags.dropna().to_dict() == {cell: "apoptotic cluster"}
+    of_cell = {str(r): "apoptotic cluster" for r in cells[cells.cell_id == cell].event_rid.dropna()}
+    assert events.set_index("event_rid").tags.dropna().to_dict() == {rid: "apoptotic"} | of_cell
 
 
 def test_csv_reads_back_without_pandas(store: Store, tmp_path: Path) -> None:
