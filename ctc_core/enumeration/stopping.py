@@ -72,7 +72,8 @@ def unseen_ctcs(table: pd.DataFrame, samples: Samples, *, cut_off: int, evidence
     found, left = int(confirmed(table).sum()), int(table.label.isna().sum())
     unread_bound, bound = upper(samples.unread), upper(samples.unread + samples.below)
     verdict = _verdict(found, left, unread_bound, bound, cut_off, evidence)
-    sentence = SENTENCES[verdict].format(left=left, unread=unread_bound, bound=bound, cut_off=cut_off, found=found)
+    words = SENTENCES[verdict] if left else ALL_READ
+    sentence = words.format(left=left, unread=unread_bound, bound=bound, cut_off=cut_off, found=found)
     return Unseen(
         unread=float(samples.unread.mean()),
         below=float(samples.below.mean()),
@@ -96,6 +97,7 @@ SENTENCES = {
     Verdict.STRANGE: "Decisions do not fit the probabilities of this draw, so no bound can be trusted: read all "
     "{left} images left.",
 }
+ALL_READ = "All images are read. Below the threshold at most {bound} CTCs are not seen (95 %)."
 
 
 def _verdict(found: int, left: int, unread: int, bound: int, cut_off: int, evidence: float) -> Verdict:

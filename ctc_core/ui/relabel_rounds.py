@@ -104,7 +104,7 @@ def figure(rows: pd.DataFrame) -> alt.FacetChart:
     band = base.mark_area(opacity=0.18).encode(alt.Y("low:Q", scale=scale, title="F1"), alt.Y2("high:Q"))
     line = base.mark_line(point=alt.OverlayMarkDef(size=40)).encode(alt.Y("f1:Q", scale=scale))
     panels = alt.layer(band, line, data=rows).properties(width=190, height=150)
-    return panels.facet(alt.Facet("cluster:N", sort=order, title=None), columns=5)
+    return panels.facet(alt.Facet("cluster:N", sort=order, title=None), columns=4)
 
 
 def csv(rows: pd.DataFrame) -> bytes:

@@ -253,6 +253,7 @@ def test_verdicts(confirmed: int, left: int, unread: list[int], below: int, evid
     table = gallery(["agreed"] * (confirmed + left), ["ctc"] * confirmed + [None] * left)
     found = unseen_ctcs(table, fixed(confirmed, unread, below), cut_off=5, evidence=evidence)
     assert (found.verdict, found.unread_bound, found.bound) == (verdict, unread[0], unread[0] + below)
+    assert left or found.sentence == "All images are read. Below the threshold at most 0 CTCs are not seen (95 %)."
     assert "{" not in found.sentence and (not left or verdict is Verdict.OUT_OF_REACH or str(left) in found.sentence)
 
 
