@@ -1,13 +1,21 @@
 """Fixtures of all rooms."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.mapped_store import build_mapped_store, build_unmapped_store
 from tests.small_store import build_small_store
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _away_from_the_desks_own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What forgets to say where its data lie, a page that outlives its test say, finds a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CTC_DATA_DIR", str(tmp_path_factory.mktemp("unnamed") / "data"))
+        yield
 
 
 @pytest.fixture
