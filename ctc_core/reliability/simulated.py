@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctc_core.errors import SettingsError
+from ctc_core.kept import kept_arrays
 from ctc_core.reliability.calibration import KnownPatient, Source
 from ctc_core.simulate.patient import KIND_SHARES
 
@@ -19,9 +21,6 @@ Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 LABELLED_CTC_SHARE, DRAW_CTC_SHARE = 0.25, 0.03
 """CTCs among labelled cells, and in a draw. In a real cartridge they are rarer still; 100 draws would hold too few."""
-
-_Cells = tuple[NDArray[np.float32], NDArray[np.str_], NDArray[np.bool_]]
-"""Vectors, kinds, and which are CTCs."""
 
 
 def simulated_patients(
@@ -50,32 +49,16 @@ def simulated_patients(
     def source(number: int, labelled: bool) -> KnownPatient:
         n = cells_labelled if labelled else cells_drawn
         path = folder / f"{number}-{'labelled' if labelled else 'drawn'}-{n}-{seed}.npz" if folder else None
-        vectors, kinds, is_ctc = _kept(path) or _keep(path, _drawn(embed, number, n, seed, labelled=labelled))
-        return KnownPatient(vectors, is_ctc, kinds == hold_out)
+        cells = kept_arrays(path, lambda: _drawn(embed, number, n, seed, labelled=labelled))
+        return KnownPatient(cells["vectors"], cells["is_ctc"], cells["kinds"] == hold_out)
 
     return source
 
 
-def _drawn(embed: Embed, number: int, n: int, seed: int, *, labelled: bool) -> _Cells:
+def _drawn(embed: Embed, number: int, n: int, seed: int, *, labelled: bool) -> dict[str, NDArray[Any]]:
     from ctc_core.simulate import render_crops
 
     ctc_share = LABELLED_CTC_SHARE if labelled else DRAW_CTC_SHARE
     drawn_as = int(np.random.default_rng([seed, number, int(labelled)]).integers(2**31))
     crops, kinds, is_ctc = render_crops(n, drawn_as, patients=[number], ctc_share=ctc_share, crops_per_patient=n)
-    return embed(crops), kinds, is_ctc
-
-
-def _kept(path: Path | None) -> _Cells | None:
-    if path is None or not path.exists():
-        return None
-    with np.load(path, allow_pickle=False) as kept:
-        return kept["vectors"], kept["kinds"], kept["is_ctc"]
-
-
-def _keep(path: Path | None, cells: _Cells) -> _Cells:
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, vectors=cells[0], kinds=cells[1], is_ctc=cells[2])
-        partial.replace(path)
-    return cells
+    return {"vectors": embed(crops), "kinds": kinds, "is_ctc": is_ctc}

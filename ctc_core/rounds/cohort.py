@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ctc_core.kept import kept_arrays
 from ctc_core.types import Progress, silent
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -78,12 +79,4 @@ def kept_cohort(folder: Path, encoder_id: str, embed: Embed, plan: CohortPlan, p
     from ctc_core.encoder.data import simulator_version
 
     name = f"{encoder_id}-{simulator_version()}-{plan.patients}x{plan.cells}-{plan.ctc_share}-{plan.seed}.npz"
-    path = folder / name
-    if not path.exists():
-        cohort = make_cohort(embed, plan, progress)
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, **{field.name: getattr(cohort, field.name) for field in fields(Cohort)})
-        partial.replace(path)
-    with np.load(path, allow_pickle=False) as kept:
-        return Cohort(*(kept[field.name] for field in fields(Cohort)))
+    return Cohort(**kept_arrays(folder / name, lambda: vars(make_cohort(embed, plan, progress))))

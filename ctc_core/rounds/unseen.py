@@ -6,12 +6,13 @@ cells and events in proportion, so predictive values are those of a whole one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ctc_core.kept import kept_arrays
 from ctc_core.rounds.cohort import Embed
 from ctc_core.types import CROP_PX, Progress, silent
 
@@ -66,15 +67,7 @@ def kept_draws(folder: Path, encoder_id: str, embed: Embed, plan: DrawsPlan, pro
     from ctc_core.encoder.data import simulator_version
 
     name = f"draws-{encoder_id}-{simulator_version()}-{plan.patients}x{plan.columns}-{plan.seed}.npz"
-    path = folder / name
-    if not path.exists():
-        draws = make_draws(embed, plan, progress)
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, **{field.name: getattr(draws, field.name) for field in fields(Draws)})
-        partial.replace(path)
-    with np.load(path, allow_pickle=False) as kept:
-        return Draws(*(kept[field.name] for field in fields(Draws)))
+    return Draws(**kept_arrays(folder / name, lambda: vars(make_draws(embed, plan, progress))))
 
 
 def _cells(
