@@ -63,13 +63,16 @@ def profile(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-def open_tab(profile: BrowserContext, address: str, line: Line | None = None, *, name: str = "queue") -> Page:
-    """A tab on the page `name`; by way of the first page, since a fresh server does not know the others yet."""
+def open_tab(
+    profile: BrowserContext, address: str, line: Line | None = None, *, name: str = "queue", fresh: bool = True
+) -> Page:
+    """A tab on the page `name`; on a `fresh` server by way of the first page, since it does not know the others yet."""
     page = profile.new_page()
     if line:
         page.route_web_socket("**/_stcore/stream", line.carry)
-    page.goto(address)
-    page.wait_for_selector(READY, timeout=SAVED)
+    if fresh:
+        page.goto(address)
+        page.wait_for_selector(READY, timeout=SAVED)
     if name:
         page.goto(f"{address}/{name}")
     page.wait_for_selector(READY, timeout=SAVED)
@@ -184,7 +187,8 @@ def test_what_waited_too_long_does_not_overwrite_what_was_said_since(
         other.bring_to_front()
         press(other, "3")
         wait_until_saved(other)
-        later = open_tab(profile, address)  # finds the first decision in the browser's storage, and sends it
+        # finds the first decision in the browser's storage and sends it; the answer belongs to the page that asked
+        later = open_tab(profile, address, fresh=False)
         expect(later.locator(".status")).to_contain_text("Nothing was overwritten", timeout=SAVED)
     assert written(round_of_cells) == [("anna", cell, None, "unsure")]
 
