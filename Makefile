@@ -11,8 +11,9 @@ run: install $(DATA)/store.duckdb  ## start the desk; builds the demo cohort whe
 $(DATA)/store.duckdb: | install
 	$(BIN)/python -m ctc_core --data $(DATA) demo
 
-test: $(VENV)/.dev  ## run all tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev  ## run all tests: on two processes, then in a browser, where waiting is measured in seconds, on one
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser"
+	$(BIN)/python -m pytest -m browser
 
 faults: $(VENV)/.dev  ## break store, journal, server and worker in every way we know, for half an hour; prints a table
 	$(BIN)/python -m tests.faults
