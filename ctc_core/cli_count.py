@@ -146,25 +146,31 @@ def final(
     strategy: Annotated[str, typer.Option(help="Of the four rounds.")] = "real-world",
     columns: Annotated[int, typer.Option(min=1, max=35, help="Of each unseen cartridge's 35: its part.")] = 7,
     patients: Annotated[int, typer.Option(min=1, help="Unseen patients of each cohort.")] = 10,
+    pool: Annotated[int, typer.Option(min=1, help="Training patients whose cartridges the rounds ask about.")] = 5,
     encoder: Annotated[str | None, typer.Option(help="Name or path of another encoder.")] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file to write, too; Markdown beside it.")] = None,
 ) -> None:
     """The model after four rounds on unseen simulated patients: predictive values (Table 2) and overlap (figure 4)."""
     from ctc_core.encoder import Embedder
-    from ctc_core.final import markdown, run, values
+    from ctc_core.final import ROUND, markdown, run, values
     from ctc_core.rounds.cohort import CohortPlan, kept_cohort
     from ctc_core.rounds.experiment import Plan
-    from ctc_core.rounds.unseen import DrawsPlan, kept_draws
+    from ctc_core.rounds.unseen import Draws, DrawsPlan, kept_draws
 
     settings, report = Session.settings, progress("final")
     embedder = Embedder.load(encoder or settings.encoder, threads=settings.threads, data_dir=settings.data_dir)
     folder = settings.data_dir / "experiments"
+
+    def draws(plan: DrawsPlan) -> Draws:
+        return kept_draws(folder, embedder.id, embedder.embed, plan, report)
+
     results = run(
         lambda seed: kept_cohort(folder, embedder.id, embedder.embed, CohortPlan(30, 100, seed), report),
-        lambda seed: kept_draws(folder, embedder.id, embedder.embed, DrawsPlan(patients, columns, seed), report),
+        lambda seed: draws(DrawsPlan(pool, columns, seed, for_training=True)),
+        lambda seed: draws(DrawsPlan(patients, columns, seed)),
         seeds=seeds,
         strategy=strategy,
-        plan=Plan((strategy,), seeds),
+        plan=Plan((strategy,), seeds, step=ROUND),
         encoder_id=embedder.id,
         progress=report,
     )

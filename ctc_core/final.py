@@ -1,8 +1,8 @@
 """The paper's last experiment on simulated patients: the model after the rounds, on ten patients nobody has seen.
 
-Each cohort seed has its own training patients (rounds on half of a cohort, as in `rounds.experiment`) and its own ten
-unseen ones. A simulated reader decides on every candidate and every event; from that come the rows of Table 2 and the
-overlap of figure 4.
+Each cohort seed has its own labelled cells (half of a cohort, one in four a CTC), the unread cartridges of other
+training patients, which the rounds ask about, and its own ten unseen patients. A simulated reader decides on every
+candidate and every event; from that come the rows of Table 2 and the overlap of figure 4.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from ctc_core.classify import Classifier
 from ctc_core.enumeration.ppv import PpvRow, pooled, ppv_row
 from ctc_core.intervals import Proportion
 from ctc_core.rounds.cohort import Cohort
-from ctc_core.rounds.experiment import Plan, draw_setting, loops
+from ctc_core.rounds.experiment import Plan, loops, setting_with_pool
 from ctc_core.rounds.unseen import Draws
 from ctc_core.types import Label, Progress, silent
+
+ROUND = 300
+"""Cells of a round: five minutes, as published, at a cell a second."""
 
 MISSED, FALSE = 0.04, 0.003
 """Share of CTCs that the simulated reader does not call so, and of other images that are called CTC (assumed; the
@@ -37,6 +40,8 @@ class Result:
     """CTCs on each cartridge."""
     n_train: int
     """Labelled cells after the last round."""
+    before: PpvRow
+    """All patients together, by the classifier before the first round."""
 
     @property
     def pooled(self) -> PpvRow:
@@ -46,6 +51,7 @@ class Result:
 
 def run(
     cohort_of: Callable[[int], Cohort],
+    pool_of: Callable[[int], Draws],
     draws_of: Callable[[int], Draws],
     *,
     seeds: int,
@@ -54,21 +60,31 @@ def run(
     encoder_id: str,
     progress: Progress = silent,
 ) -> list[Result]:
-    """One result for each cohort seed; `cohort_of` and `draws_of` give the patients of a seed."""
+    """One result for each cohort seed; `cohort_of`, `pool_of` and `draws_of` give the patients of a seed."""
     results = []
     for seed in range(seeds):
-        setting = draw_setting(cohort_of(seed), seed, plan.start, encoder_id=encoder_id)
-        *_, last = loops(setting, strategy, seed, plan, encoder_id)
-        results.append(_apply(last.classifier, draws_of(seed), seed, plan.threshold, last.n_train))
+        setting = setting_with_pool(cohort_of(seed), _unlabelled(pool_of(seed)), seed, encoder_id=encoder_id)
+        first, *_, last = loops(setting, strategy, seed, plan, encoder_id)
+        draws = draws_of(seed)
+        (before, _), (rows, truth) = (_apply(one.classifier, draws, seed, plan.threshold) for one in (first, last))
+        results.append(Result(seed, rows, truth, last.n_train, pooled(f"seed {seed}, before the rounds", before)))
         progress(seed + 1, seeds, "Cohorts")
     return results
 
 
-def _apply(classifier: Classifier, draws: Draws, seed: int, threshold: float, n_train: int) -> Result:
+def _unlabelled(draws: Draws) -> Cohort:
+    """Cells as a pool; the simulated expert knows what they are."""
+    return Cohort(draws.vectors, draws.is_ctc, np.where(draws.is_ctc, "ctc", "other"), draws.patients)
+
+
+def _apply(
+    classifier: Classifier, draws: Draws, seed: int, threshold: float
+) -> tuple[tuple[PpvRow, ...], tuple[int, ...]]:
+    """A row for each patient, and the true CTCs of each."""
     table = read(draws, np.asarray(classifier.probabilities(draws.vectors), float), threshold, seed)
     groups = list(table.groupby("patient", sort=False))
     rows = tuple(ppv_row(str(number), part) for number, (_, part) in enumerate(groups, start=1))
-    return Result(seed, rows, tuple(int(part.is_ctc.sum()) for _, part in groups), n_train)
+    return rows, tuple(int(part.is_ctc.sum()) for _, part in groups)
 
 
 def read(draws: Draws, probability: np.ndarray, threshold: float, seed: int) -> pd.DataFrame:
@@ -105,8 +121,8 @@ def markdown(results: Sequence[Result]) -> str:
     parts = ["Simulated patients, simulated reader; cells are the true objects (no segmenter)."]
     for result in results:
         rows = [_line(row, true) for row, true in zip(result.rows, result.truth, strict=True)]
-        whole = _line(result.pooled, sum(result.truth), limits=True)
-        parts += [f"\nCohort seed {result.seed}, {result.n_train} labelled cells\n", HEAD, *rows, whole]
+        ends = [_line(row, sum(result.truth), limits=True) for row in (result.pooled, result.before)]
+        parts += [f"\nCohort seed {result.seed}, {result.n_train} labelled cells\n", HEAD, *rows, *ends]
     return "\n".join(parts)
 
 
@@ -130,5 +146,8 @@ def values(result: Result, row_values: Callable[[PpvRow, float], dict[str, Any]]
     rows = [
         {**row_values(row, seconds), "true_ctcs": true} for row, true in zip(result.rows, result.truth, strict=True)
     ]
-    whole = {**row_values(result.pooled, seconds), "true_ctcs": sum(result.truth)}
-    return {"seed": result.seed, "n_train": result.n_train, "patients": rows, "pooled": whole}
+    ends = {
+        name: {**row_values(row, seconds), "true_ctcs": sum(result.truth)}
+        for name, row in (("pooled", result.pooled), ("before", result.before))
+    }
+    return {"seed": result.seed, "n_train": result.n_train, "patients": rows, **ends}

@@ -31,16 +31,17 @@ def draws(seed: int) -> Draws:
 
 
 def test_a_classifier_that_tells_them_apart_shows_the_ctcs_and_little_else() -> None:
-    plan = Plan(("random",), seeds=2, start=60, step=10, rounds=2, error_rate=0.0)
-    results = run(cohort, draws, seeds=2, strategy="random", plan=plan, encoder_id="e")
+    plan = Plan(("random",), seeds=2, step=10, rounds=2, error_rate=0.0)
+    results = run(cohort, lambda seed: draws(seed + 50), draws, seeds=2, strategy="random", plan=plan, encoder_id="e")
     for result in results:
         whole = result.pooled
-        assert (result.truth, result.n_train, len(result.rows)) == ((20, 20), 80, 2)
+        assert (result.truth, result.n_train, len(result.rows)) == ((20, 20), 240 + 20, 2)
+        assert result.before.cellsearch == whole.cellsearch
         assert (whole.model.shown, whole.cellsearch.shown) == (40, 100)
         assert 34 <= whole.model.ctcs <= 40 and 17 <= whole.cellsearch.ctcs <= 21
         assert whole.overlap.both + whole.overlap.model_only == whole.model.ctcs
     text = markdown(results)
-    assert text.count("\n| seed ") == 2 and "| 1 | 20 | " in text and " to " in text
+    assert text.count("\n| seed ") == 4 and "| 1 | 20 | " in text and " to " in text
 
 
 def test_only_what_is_shown_is_read() -> None:

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from ctc_core import classify
 from ctc_core.classify import Classifier
 from ctc_core.errors import SettingsError
-from ctc_core.latent import BACKGROUND, Cells, LatentMap, Reduction, fit_map, nearest_clusters
+from ctc_core.latent import (
+    BACKGROUND,
+    PUBLISHED,
+    Cells,
+    LatentMap,
+    MapParameters,
+    Reduction,
+    fit_map,
+    nearest_clusters,
+)
 from ctc_core.relabel.experiments.folders import SMALL_MAP
 from ctc_core.relabel.registry import strategy as named
 from ctc_core.reliability import MIN_LABELS, ClusterMetrics, cluster_metrics, count
@@ -85,16 +94,44 @@ def run(cohort: Cohort, plan: Plan, *, encoder_id: str, progress: Progress = sil
 def draw_setting(cohort: Cohort, seed: int, start: int, *, encoder_id: str) -> Setting:
     """Half of the patients train, the others test; a map of all their cells, which needs no label; first labels."""
     rng = np.random.default_rng([seed, 4])
+    train, test = _halves(cohort, rng)
+    clusters = _on_a_map(cohort, train, test, train[:0], encoder_id, SMALL_MAP)
+    return Setting(cohort, train, test, clusters, np.sort(rng.permutation(train)[:start]))
+
+
+def setting_with_pool(cohort: Cohort, pool: Cohort, seed: int, *, encoder_id: str) -> Setting:
+    """As in the published real-world loop: all cells of `cohort`'s training half are labelled, none of `pool` is.
+
+    pool: all cells of other training patients, in the mixture in which they lie on their cartridges.
+    """
+    whole = Cohort(*(np.concatenate(column) for column in zip(_columns(cohort), _columns(pool), strict=True)))
+    train, test = _halves(cohort, np.random.default_rng([seed, 4]))
+    unread = len(cohort.patients) + np.arange(len(pool.patients))
+    clusters = _on_a_map(whole, train, test, unread, encoder_id, PUBLISHED)
+    return Setting(whole, np.concatenate([train, unread]), test, clusters, train)
+
+
+def _columns(cohort: Cohort) -> tuple[NDArray[Any], ...]:
+    return cohort.vectors, cohort.is_ctc, cohort.kinds, cohort.patients
+
+
+def _halves(cohort: Cohort, rng: np.random.Generator) -> tuple[Rows, Rows]:
     patients = rng.permutation(np.unique(cohort.patients))
     is_train = np.isin(cohort.patients, patients[: len(patients) // 2])
-    train, test = np.flatnonzero(is_train), np.flatnonzero(~is_train)
+    return np.flatnonzero(is_train), np.flatnonzero(~is_train)
+
+
+def _on_a_map(
+    cohort: Cohort, train: Rows, test: Rows, unread: Rows, encoder_id: str, parameters: MapParameters
+) -> Rows:
+    """(cells of the cohort,) clusters of a map that is fitted to `train`; the reduction needs no label, either."""
     ids = cohort.cell_ids
-    cells = [Cells(tuple(ids[i] for i in rows), cohort.vectors[rows]) for rows in (train, test, train[:0])]
+    cells = [Cells(tuple(ids[i] for i in rows), cohort.vectors[rows]) for rows in (train, test, unread)]
     reduction = Reduction.fit(cohort.vectors[train])
-    made = fit_map(cells[0], cells[1], cells[2], reduction, encoder_id=encoder_id, parameters=SMALL_MAP)
+    made = fit_map(cells[0], cells[1], cells[2], reduction, encoder_id=encoder_id, parameters=parameters)
     clusters = np.empty(len(ids), np.int64)
-    clusters[train], clusters[test] = _without_background(made)
-    return Setting(cohort, train, test, clusters, np.sort(rng.permutation(train)[:start]))
+    clusters[train], clusters[np.concatenate([test, unread])] = _without_background(made)
+    return clusters
 
 
 def _without_background(made: LatentMap) -> tuple[Rows, Rows]:

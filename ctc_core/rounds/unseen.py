@@ -42,13 +42,15 @@ class DrawsPlan:
     columns: int = 7
     """Of 35; each has five frames. A whole cartridge takes two to three minutes."""
     seed: int = 0
+    for_training: bool = False
+    """Other patients of the same seed, whose cells may be asked for."""
 
     @property
     def numbers(self) -> range:
         """Numbers of the patients; neither an encoder nor a cohort of rounds has them."""
         from ctc_core.encoder.data import EVALUATION_PATIENTS
 
-        first = EVALUATION_PATIENTS.start + 5_000_000 + self.seed * 10_000
+        first = EVALUATION_PATIENTS.start + 5_000_000 + self.seed * 10_000 + self.for_training * 5_000
         return range(first, first + self.patients)
 
 
@@ -58,7 +60,7 @@ def make_draws(embed: Embed, plan: DrawsPlan, progress: Progress = silent) -> Dr
     for done, number in enumerate(plan.numbers):
         crops, *flags = _cells(number, plan.columns)
         parts.append((embed(crops), *flags, np.full(len(crops), str(number))))
-        progress(done + 1, plan.patients, "Unseen patients")
+        progress(done + 1, plan.patients, "Cartridges to ask about" if plan.for_training else "Unseen patients")
     return Draws(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -66,7 +68,8 @@ def kept_draws(folder: Path, encoder_id: str, embed: Embed, plan: DrawsPlan, pro
     """The draws from `folder`, where they are kept under what they were made from; made now if they are not there."""
     from ctc_core.encoder.data import simulator_version
 
-    name = f"draws-{encoder_id}-{simulator_version()}-{plan.patients}x{plan.columns}-{plan.seed}.npz"
+    name = f"draws-{encoder_id}-{simulator_version()}-{plan.patients}x{plan.columns}-{plan.seed}"
+    name += f"{'-training' * plan.for_training}.npz"
     return Draws(**kept_arrays(folder / name, lambda: vars(make_draws(embed, plan, progress))))
 
 
