@@ -40,6 +40,9 @@ ALARM = (
     "More cells of this patient are unlike anything labelled than in other patients. What is said here about errors "
     "holds for the other cells only: look at the unlike ones yourself before you trust the count."
 )
+WHY_WEAKEST = (
+    " Weakest by cross-validation on training patients; the figures are those of test patients, which never choose."
+)
 NO_CLUSTERS = "No clusters were found on this map: all cells lie in the background."
 
 
@@ -139,7 +142,8 @@ def about_selection(view: MapView, selection: Selection) -> str:
         return f"{cells}, {tests:,} of them labelled test cells; the classifier is wrong about {wrong:,} of these."
     row = next(row for row in view.rows if row.cluster == selection.cluster)
     share = "" if row.share is None else f" {row.share:.1%} of this patient's cells lie here."
-    return f"{cells}. {figures(row)[:1].upper()}{figures(row)[1:]}.{share}"
+    chosen = WHY_WEAKEST if selection.cluster == view.weakest else ""
+    return f"{cells}. {figures(row)[:1].upper()}{figures(row)[1:]}.{share}{chosen}"
 
 
 def gallery_rows(view: MapView, members: NDArray[np.intp]) -> list[CellRow]:

@@ -89,8 +89,9 @@ def test_map_opens_on_the_weakest_cluster(open_map: Callable[..., AppTest]) -> N
     at = open_map(view)
     assert not at.exception
     assert [title.value for title in at.subheader] == ["Cluster 2, weakest"]
-    assert "100 cells. F1 0.52 (0.36 to 0.68), n = 60. 12.0% of this patient's cells lie here." in captions(
-        at
+    assert (
+        "100 cells. F1 0.52 (0.36 to 0.68), n = 60. 12.0% of this patient's cells lie here. Weakest by cross-validation"
+        in captions(at)
     )  # an eighth of 800
     assert {metric.label: (metric.value, metric.delta) for metric in at.metric} == {
         "In strong clusters": ("70%", "of 50 candidates; 77% of all cells"),
