@@ -1,9 +1,9 @@
-"""skops without torch.
+"""skops without torch and dask.
 
-Importing skops walks through all of scikit-learn's packages, and one of those imports torch where it is installed
-(`sklearn.externals.array_api_compat.torch`): four seconds and 300 MB that the desk's server must not spend. The walk
-passes over packages that cannot be imported, so torch cannot be found for the moment of the import. (Writing None into
-`sys.modules` would hide it, too, but SciPy takes any entry there for the real module.)
+Importing skops walks through all of scikit-learn's packages, and some of those import torch and dask where they are
+installed (`sklearn.externals.array_api_compat`): four seconds and 300 MB that the desk's server must not spend. The
+walk passes over packages that cannot be imported, so these cannot be found for the moment of the import. (Writing None
+into `sys.modules` would hide them, too, but SciPy takes any entry there for the real module.)
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from types import ModuleType
 
+HIDDEN = ("torch", "dask")
 
-class _NoTorch(MetaPathFinder):
-    """Finds that there is no torch."""
+
+class _Hiding(MetaPathFinder):
+    """Finds that they are not there."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
-        if name == "torch":
-            message = "torch is hidden while skops is imported"
+        if name in HIDDEN:
+            message = f"{name} is hidden while skops is imported"
             raise ModuleNotFoundError(message, name=name)
 
 
 @contextmanager
-def _torch_hidden() -> Iterator[None]:
-    finder = _NoTorch()
+def _hidden() -> Iterator[None]:
+    finder = _Hiding()
     sys.meta_path.insert(0, finder)
     try:
         yield
@@ -36,7 +38,7 @@ def _torch_hidden() -> Iterator[None]:
 
 def skops_io() -> ModuleType:
     """The module `skops.io`."""
-    with _torch_hidden():
+    with _hidden():
         import skops.io
     module: ModuleType = skops.io
     return module

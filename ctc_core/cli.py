@@ -21,6 +21,7 @@ from ctc_core.cli_classifier import classifier_app
 from ctc_core.cli_count import count_app
 from ctc_core.cli_experiment import experiment_app
 from ctc_core.cli_export import export_app
+from ctc_core.cli_ingest import ingest_app
 from ctc_core.cli_labels import labels_app
 from ctc_core.cli_models import encoder_app, segmenter_app
 from ctc_core.cli_registry import models
@@ -29,9 +30,8 @@ from ctc_core.cli_reliability import reliability_app
 from ctc_core.cli_rounds import rounds_app
 from ctc_core.cli_simulate import simulate_app
 from ctc_core.console import Session, fail, global_first, progress, show
-from ctc_core.errors import CTCError, StoreBusy, UserError
+from ctc_core.errors import CTCError, UserError
 from ctc_core.settings import Settings
-from ctc_core.types import Role
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(segmenter_app, name="segmenter")
@@ -40,6 +40,7 @@ app.add_typer(experiment_app, name="experiment")
 app.add_typer(labels_app, name="labels")
 app.add_typer(accounts_app, name="role")
 app.add_typer(simulate_app)
+app.add_typer(ingest_app)
 app.add_typer(reliability_app)
 app.add_typer(rounds_app)
 app.add_typer(classifier_app)
@@ -49,9 +50,6 @@ app.add_typer(release_app)
 app.add_typer(backup_app)
 app.add_typer(bench_app)
 app.command()(models)
-
-IMPORT_TIMEOUT = 600.0
-"""Seconds that `ingest` waits for a running desk to import a finished bundle."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -125,73 +123,7 @@ def inspect(path: Annotated[Path, typer.Argument(help="An archive's folder.")]) 
     show(guarded_description(path))
 
 
-# ---- ingest and the networks -----------------------------------------------------------------------------------------
-
-
-@app.command()
-def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Archive folders, or zips of one.")],
-    patient: Annotated[str, typer.Option(help="Pseudonym of the patient.")],
-    role: Annotated[Role, typer.Option(help="What the patient's cells may be used for.")],
-) -> None:
-    """Read archives into the store. Where the desk runs, it imports what was computed here."""
-    from ctc_core.jobs import Jobs
-    from ctc_core.networks import Networks
-
-    _check_submissions(paths, patient, role)
-    jobs, networks = Jobs(Session.settings.data_dir), Networks(Session.settings)
-    results = [_ingest_one(jobs, networks, path, patient, role) for path in paths]
-    show(results[0] if len(results) == 1 else {"results": results})
-    if any(result["status"] == "refused" for result in results):
-        raise typer.Exit(2)
-
-
-def _check_submissions(paths: list[Path], patient: str, role: Role) -> None:
-    """Ask the store before computing; where the desk owns it, it is asked at the end."""
-    from ctc_core.workflows import check_submission
-
-    try:
-        with _store() as store:
-            for path in paths:
-                check_submission(store, path, patient, role)
-    except StoreBusy as busy:
-        typer.echo(str(busy), err=True)
-
-
-def _ingest_one(jobs: Any, networks: Any, path: Path, patient: str, role: Role) -> dict[str, Any]:
-    from ctc_core.workflows import run_ingest
-
-    job_id = jobs.create(path, patient, role, Session.settings.reader)
-    run_ingest(jobs, job_id, networks, progress(path.name))
-    state = jobs.state(job_id)
-    if state.state == "finished":
-        _hand_over(jobs, job_id)
-        state = jobs.state(job_id)
-    if state.state == "imported":
-        return dict(state.result)
-    typer.echo(state.message, err=True)
-    if state.state != "refused":
-        raise CTCError(state.message)
-    return {"status": "refused", "cartridge_id": path.name, "reason": state.message, **state.result}
-
-
-def _hand_over(jobs: Any, job_id: str) -> None:
-    """Import the bundle here, or wait until the desk, which owns the store, has done so."""
-    from ctc_core.mapping import place_new
-    from ctc_core.store import Store
-    from ctc_core.workflows import receive
-
-    try:
-        with Store.open(Session.settings.data_dir) as store:
-            receive(store, jobs, job_id)
-            place_new(store, jobs, Session.settings.reader, progress("map"))
-    except StoreBusy as busy:
-        typer.echo(f"{busy} Waiting for it to import the cartridge.", err=True)
-        deadline = time.monotonic() + IMPORT_TIMEOUT
-        while jobs.state(job_id).state == "finished" and time.monotonic() < deadline:
-            time.sleep(0.5)
-        if jobs.state(job_id).state == "finished":
-            raise
+# ---- the networks alone ----------------------------------------------------------------------------------------------
 
 
 @app.command()

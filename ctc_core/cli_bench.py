@@ -28,6 +28,11 @@ def bench(
         bool, typer.Option("--store", help="The pages' questions to the store of --data instead.")
     ] = False,
     make: Annotated[int, typer.Option(min=0, help="Make that store first, with so many cells (paper: 1,300,000).")] = 0,
+    simulation: Annotated[bool, typer.Option("--simulation", help="Simulations of relabelling instead.")] = False,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Hours of a cohort on several machines, from what this one needs.")
+    ] = False,
+    disk: Annotated[float, typer.Option(min=1, help="MB/s of the disk that --cluster shares.")] = 100.0,
     cells: Annotated[int, typer.Option(min=100, help="Cells that --loop scores and places.")] = 50_000,
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
 ) -> None:
@@ -41,6 +46,14 @@ def bench(
         from ctc_core.bench.loop import measure
 
         result = measure(cells=1000 if quick else cells, repeats=repeats, progress=report)
+    elif simulation:
+        from ctc_core.bench.simulation import measure as simulate
+
+        result = simulate(seeds=2 if quick else 20, repeats=repeats, progress=report)
+    elif cluster:
+        from ctc_core.bench.cluster import measure as plan
+
+        result = plan(Session.settings, archive, frames=2 if quick else frames, disk_mb_s=disk, progress=report)
     elif learning:
         from ctc_core.bench.learning import measure as learn
 
@@ -50,7 +63,8 @@ def bench(
 
         n, grow = (2, ()) if quick else (frames, (2, 4))
         result = compare(Session.settings, archive, frames=n, repeats=repeats, grow=grow, progress=report)
-    _report(result, markdown.timings(result) if "rows" in result else markdown.cartridge(result), out)
+    lines = markdown.timings if "rows" in result else markdown.cluster if "plan" in result else markdown.cartridge
+    _report(result, lines(result), out)
 
 
 def _store(make: int, repeats: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctc_core import backups, mapping, workflows
+from ctc_core.cluster import Cluster
 from ctc_core.jobs import Jobs, Kind
 from ctc_core.networks import Networks
 from ctc_core.rounds import refit
@@ -19,11 +20,13 @@ def prepare(store: Store, jobs: Jobs, job_id: str) -> None:
         jobs.enqueue(job_id)
 
 
-def run(jobs: Jobs, job_id: str, networks: Networks, progress: Progress = silent) -> None:
-    """Compute a job; needs no store."""
+def run(
+    jobs: Jobs, job_id: str, networks: Networks, progress: Progress = silent, *, cluster: Cluster | None = None
+) -> None:
+    """Compute a job, an archive's frames by a cluster if there is one; needs no store."""
     kind = jobs.job(job_id).kind
     if kind is Kind.INGEST:
-        workflows.run_ingest(jobs, job_id, networks, progress)
+        workflows.run_ingest(jobs, job_id, networks, progress, cluster=cluster)
     else:
         _NEED_THE_STORE[kind].run(jobs, job_id, progress)
 

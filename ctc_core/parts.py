@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ctc_core.cartridge import Cartridge
+
+_INPUTS, _STOP = "inputs.json", "stop"
+"""Files beside the parts: what they are made of, and that no more are wanted."""
 
 
 @dataclass(frozen=True)
@@ -29,31 +35,60 @@ class Part:
 
 
 class Parts:
-    """The finished frames of one job."""
+    """The finished frames of one job. Several processes, on several machines even, may add to them."""
 
-    def __init__(self, folder: Path, cartridge: Cartridge, segmenter_id: str, encoder_id: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        inputs = json.dumps([fingerprint(cartridge), segmenter_id, encoder_id])
-        mark = folder / "inputs.json"
-        if not mark.exists() or mark.read_text() != inputs:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            mark.write_text(inputs)
+
+    def begin(self, inputs: str) -> None:
+        """Keep the parts there are if they were made of the same `inputs` (see `inputs_of`), else throw them away."""
+        if self.inputs() != inputs:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            (self.folder / _INPUTS).write_text(inputs)
+        (self.folder / _STOP).unlink(missing_ok=True)
+
+    def inputs(self) -> str | None:
+        """What the parts are made of; None where there are none yet."""
+        mark = self.folder / _INPUTS
+        return mark.read_text() if mark.exists() else None
+
+    def stop(self) -> None:
+        """Tell whoever adds parts that no more are wanted."""
+        if self.folder.exists():
+            (self.folder / _STOP).touch()
+
+    def stopped(self) -> bool:
+        """Whether no more are wanted: somebody said so, or the folder is gone."""
+        return (self.folder / _STOP).exists() or not self.folder.exists()
 
     def path(self, number: int, name: str) -> Path:
         return self.folder / f"{number:03d}.{name}"
 
-    def has(self, number: int) -> bool:
-        return self.path(number, "json").exists()
+    def finished(self) -> set[int]:
+        """Frames that are complete: one look at the folder, which on a network's disk tells more than asking for names
+        does that were missing a moment ago.
+        """
+        return {int(path.stem) for path in self.folder.glob("[0-9]*.json")}
 
     def add(self, number: int, part: Part, cells: pd.DataFrame, arrays: dict[str, NDArray[Any]]) -> None:
-        """Write one frame; the JSON file comes last, by renaming, and makes the part complete."""
-        cells.to_parquet(self.path(number, "parquet"))
+        """Write one frame. Each file appears whole, by renaming; the JSON file comes last and makes the part complete.
+
+        Who adds a frame a second time (a worker that was thought lost) replaces files by equal ones.
+        """
+        with self._whole(number, "parquet") as path:
+            cells.to_parquet(path)
         for name, array in arrays.items():
-            np.save(self.path(number, f"{name}.npy"), array, allow_pickle=False)
-        partial = self.path(number, "partial")
-        partial.write_text(json.dumps(part.__dict__))
-        partial.replace(self.path(number, "json"))
+            with self._whole(number, f"{name}.npy") as path:
+                np.save(path, array, allow_pickle=False)
+        with self._whole(number, "json") as path:
+            path.write_text(json.dumps(part.__dict__))
+
+    @contextmanager
+    def _whole(self, number: int, name: str) -> Iterator[Path]:
+        partial = self.folder / f"partial-{uuid.uuid4().hex}.{name}"
+        yield partial
+        partial.replace(self.path(number, name))
 
     def read(self, number: int) -> Part:
         values = json.loads(self.path(number, "json").read_text())
@@ -68,6 +103,11 @@ class Parts:
 
     def remove(self) -> None:
         shutil.rmtree(self.folder)
+
+
+def inputs_of(cartridge: Cartridge, segmenter_id: str, encoder_id: str) -> str:
+    """What parts depend on: the archive's files and the networks."""
+    return json.dumps([fingerprint(cartridge), segmenter_id, encoder_id])
 
 
 def fingerprint(cartridge: Cartridge) -> str:

@@ -1,9 +1,9 @@
 """One archive through the networks, frame by frame, into a bundle that the store can import.
 
 Every finished frame is a *part* on disk. A job that died, or was cancelled, goes on from its parts; parts made by other
-networks or from other files are thrown away. Frames are computed in *lanes*, each frame from reading to its part in one
-of them, so that one lane reads, measures and writes while another one is in a network. Memory holds a frame a lane
-and the measurements, never the frames.
+networks or from other files are thrown away. Frames are computed in *lanes* of this process, each frame from reading
+to its part in one of them, so that one lane reads, measures and writes while another one is in a network; or by the
+workers of a cluster, which have such lanes. Memory holds a frame a lane and the measurements, never the frames.
 """
 
 from __future__ import annotations
@@ -11,33 +11,21 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ctc_core.cartridge import Cartridge
 from ctc_core.cartridge.guarded import guarded
 from ctc_core.errors import FrameError
-from ctc_core.lanes import in_lanes
+from ctc_core.frames import ComputesFrames, Embeds, Here
 from ctc_core.left_out import events_left_out, frames_left_out, refuse_tiny_frames
-from ctc_core.parts import Part, Parts, fingerprint
-from ctc_core.segment import FindsCells, crop, drop_duplicates, segment_frame
+from ctc_core.parts import Part, Parts, fingerprint, inputs_of
+from ctc_core.segment import FindsCells, drop_duplicates, segment_frame
 from ctc_core.store import write_bundle
-from ctc_core.types import CROP_PX, EMBEDDING_DIM, Event, Frame, Progress
-
-
-class Embeds(Protocol):
-    """What the pipeline needs of an encoder."""
-
-    @property
-    def id(self) -> str:
-        """Name and hash."""
-
-    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Vectors (n, 128) of crops (n, 3, 48, 48)."""
+from ctc_core.types import CROP_PX, EMBEDDING_DIM, Progress
 
 
 def ingest(
@@ -51,9 +39,15 @@ def ingest(
     progress: Progress,
     lanes: int = 1,
 ) -> dict[str, object]:
-    """Compute every frame and write `folder`/bundle; returns the outcome that commands and pages show.
+    """As `ingest_by`, computed by this process, `lanes` frames at a time."""
+    here = Here(segmenter, embedder, lanes)
+    return ingest_by(here, cartridge, folder, pseudonym=pseudonym, role=role, progress=progress)
 
-    `lanes`: frames computed at a time; more than one needs networks that several threads may call.
+
+def ingest_by(
+    computes: ComputesFrames, cartridge: Cartridge, folder: Path, *, pseudonym: str, role: str, progress: Progress
+) -> dict[str, object]:
+    """Have every frame computed and write `folder`/bundle; returns the outcome that commands and pages show.
 
     Raises:
         CartridgeError: its frames are too small, or overwhelm what reads them.
@@ -61,24 +55,27 @@ def ingest(
     """
     started = time.monotonic()
     refuse_tiny_frames(cartridge)
-    parts = Parts(folder / "parts", cartridge, segmenter.id, embedder.id)
-    missing = [number for number in cartridge.frame_numbers if not parts.has(number)]
-    first, total = len(cartridge.frame_numbers) - len(missing), len(cartridge.frame_numbers)
-
-    def compute(number: int) -> int:
-        parts.add(number, *_compute(cartridge, number, segmenter, embedder))
-        return number
-
-    progress(first, total, f"Frame {missing[0]}" if missing else "All frames were read before")
-    for done, number in enumerate(in_lanes(compute, missing, lanes), first + 1):
-        progress(done, total, f"Frame {number}" if done < total else "Putting the cartridge together")
+    parts = Parts(folder / "parts")
+    parts.begin(inputs_of(cartridge, computes.segmenter_id, computes.encoder_id))
+    _compute_missing(computes, cartridge, parts, progress)
     found = [parts.read(number) for number in cartridge.frame_numbers]
     cells = _all_cells(cartridge, parts)
     outcome = _outcome(cartridge, found, len(cells), time.monotonic() - started)
-    identity = {"pseudonym": pseudonym, "role": role, "segmenter_id": segmenter.id, "encoder_id": embedder.id}
-    _write(cartridge, folder, parts, found, cells, {**identity, "status": outcome["status"]})
+    ids = {"segmenter_id": computes.segmenter_id, "encoder_id": computes.encoder_id}
+    identity = {"pseudonym": pseudonym, "role": role, **ids, "status": outcome["status"]}
+    _write(cartridge, folder, parts, found, cells, identity)
     parts.remove()
     return outcome
+
+
+def _compute_missing(computes: ComputesFrames, cartridge: Cartridge, parts: Parts, progress: Progress) -> None:
+    finished, total = parts.finished(), len(cartridge.frame_numbers)
+    missing = [number for number in cartridge.frame_numbers if number not in finished]
+    first = total - len(missing)
+    progress(first, total, f"Frame {missing[0]}" if missing else "All frames were read before")
+    with closing(computes.frames(cartridge, parts, missing)) as counts:
+        for done, note in counts:
+            progress(first + done, total, note if first + done < total else "Putting the cartridge together")
 
 
 def segment_archive(path: Path, segmenter: FindsCells, progress: Progress) -> pd.DataFrame:
@@ -97,36 +94,6 @@ def segment_archive(path: Path, segmenter: FindsCells, progress: Progress) -> pd
             except FrameError as error:
                 progress(number, len(cartridge.frame_numbers), str(error))
     return drop_duplicates(pd.concat(tables, ignore_index=True), cartridge.grid)
-
-
-Computed = tuple[Part, pd.DataFrame, dict[str, NDArray[Any]]]
-
-
-def _compute(cartridge: Cartridge, number: int, segmenter: FindsCells, embedder: Embeds) -> Computed:
-    events = [event for event in cartridge.events if event.frame == number]
-    try:
-        frame = cartridge.read(number)
-    except FrameError as error:
-        nothing = np.zeros((0, 3, CROP_PX, CROP_PX), np.uint8)
-        arrays: dict[str, NDArray[Any]] = {"crops": nothing, "vectors": _no_vectors(), "events": _black(len(events))}
-        return Part(number, "quarantined", error.reason, (), 0), pd.DataFrame(), arrays
-    cells, crops = segment_frame(frame, segmenter)
-    vectors = embedder.embed(crops) if len(crops) else _no_vectors()
-    arrays = {"crops": crops, "vectors": vectors, "events": _event_crops(frame, events)}
-    return Part(number, "read", "", frame.flags, len(cells)), cells, arrays
-
-
-def _no_vectors() -> NDArray[np.float32]:
-    return np.zeros((0, EMBEDDING_DIM), np.float32)
-
-
-def _black(n: int) -> NDArray[np.uint8]:
-    return np.zeros((n, 3, CROP_PX, CROP_PX), np.uint8)
-
-
-def _event_crops(frame: Frame, events: list[Event]) -> NDArray[np.uint8]:
-    centres = np.array([event.box.centre for event in events], float).reshape(-1, 2)
-    return crop(frame, centres)
 
 
 def _all_cells(cartridge: Cartridge, parts: Parts) -> pd.DataFrame:

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     threshold: float = Field(default=0.5, gt=0, lt=1, description="P(CTC) from which a cell is a candidate")
     runtime: Runtime = Field(default=Runtime.OPENVINO, description="openvino, or exact: Keras and torch as trained")
     hide_score: bool = Field(default=False, description="hide what the classifier says of a cell until it is decided")
+    scheduler: str | None = Field(
+        default=None, description="address of a dask scheduler whose workers compute archives; default: this machine"
+    )
     threads: int = Field(default=0, ge=0, description="threads of the worker's networks; 0 = all cores")
 
     @property

@@ -47,11 +47,12 @@ def _claim(descriptor: int) -> bool:
 
 def serve(jobs: Jobs, settings: Settings) -> None:
     """Run queued jobs one after the other."""
+    from ctc_core.cluster import Cluster
     from ctc_core.job_kinds import run
     from ctc_core.networks import Networks
 
-    networks = Networks(settings)
-    jobs.runner = lambda job_id: run(jobs, job_id, networks)
+    networks, cluster = Networks(settings), Cluster.of(settings)
+    jobs.runner = lambda job_id: run(jobs, job_id, networks, cluster=cluster)
     for job_id in jobs.recover():
         log.info("resuming job %s", job_id)
     consumer = jobs.huey.create_consumer(workers=1, worker_type="thread", initial_delay=0.1, max_delay=1.0)

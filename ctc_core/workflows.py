@@ -12,6 +12,8 @@ import pandas as pd
 
 from ctc_core import classify
 from ctc_core.cartridge import Grid
+from ctc_core.cluster import Cluster
+from ctc_core.count_memory import cartridges
 from ctc_core.enumeration import Summary, candidate_table, event_ids, located, none_for_missing, summarise
 from ctc_core.errors import CTCError, UserError
 from ctc_core.fitting import score
@@ -73,39 +75,36 @@ def check_submission(store: Store, path: Path, pseudonym: str, role: Role) -> No
         raise UserError(message)
 
 
-def run_ingest(jobs: Jobs, job_id: str, networks: Networks, progress: Progress = silent) -> None:
-    """Compute one job to its bundle; how it ended stands in its state. Needs no store."""
+def run_ingest(
+    jobs: Jobs, job_id: str, networks: Networks, progress: Progress = silent, *, cluster: Cluster | None = None
+) -> None:
+    """Compute one job to its bundle, by itself or by a cluster; how it ended stands in its state. Needs no store."""
 
     def work(job: Job, folder: Path, report: Progress) -> dict[str, Any]:
         def both(done: int, total: int, note: str) -> None:
             report(done, total, note)
             progress(done, total, note)
 
-        return _ingest(job, folder, networks, both)
+        return _ingest(job, folder, networks, cluster, both)
 
     jobs.run(job_id, work)
 
 
-def _ingest(job: Job, folder: Path, networks: Networks, progress: Progress) -> dict[str, Any]:
+def _ingest(job: Job, folder: Path, networks: Networks, cluster: Cluster | None, progress: Progress) -> dict[str, Any]:
     from ctc_core.cartridge.guarded import guarded
-    from ctc_core.pipeline import ingest
+    from ctc_core.frames import Here
+    from ctc_core.pipeline import ingest_by
 
     assert job.role is not None  # an archive is ingested for a patient
     unpacked = folder / "unpacked"
     try:
         progress(0, 0, "Reading the archive's structure")
         with guarded(Path(job.path), unpacked) as cartridge:
-            progress(0, len(cartridge.frame_numbers), "Loading the networks")
-            return ingest(
-                cartridge,
-                folder,
-                networks.segmenter,
-                networks.embedder,
-                pseudonym=job.pseudonym,
-                role=job.role,
-                progress=progress,
-                lanes=networks.lanes,
-            )
+            note = "Calling the cluster" if cluster else "Loading the networks"
+            progress(0, len(cartridge.frame_numbers), note)
+            computes = cluster or Here(networks.segmenter, networks.embedder, networks.lanes)
+            identity = {"pseudonym": job.pseudonym, "role": job.role}
+            return ingest_by(computes, cartridge, folder, **identity, progress=progress)
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
 
@@ -173,7 +172,7 @@ def candidates(store: Store, cartridge_id: str, threshold: float) -> pd.DataFram
 
 def cartridge_grid(store: Store, cartridge_id: str) -> Grid:
     """Grid of a cartridge in the store."""
-    rows = store.cartridges().query("cartridge_id == @cartridge_id")
+    rows = cartridges(store).query("cartridge_id == @cartridge_id")
     if rows.empty:
         message = f"{cartridge_id}: no such cartridge in the store. Ingest its archive first."
         raise UserError(message)

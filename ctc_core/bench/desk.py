@@ -37,7 +37,7 @@ CARTRIDGE = 15_000
 LIMIT = 0.3
 """Seconds that the server may take for a page."""
 
-HEAVY = ("torch", "tensorflow", "stardist", "openvino", "umap", "hdbscan", "numba")
+HEAVY = ("torch", "tensorflow", "stardist", "openvino", "umap", "hdbscan", "numba", "dask")
 """What must not be in the server."""
 
 SMALL = 3000

@@ -70,6 +70,23 @@ def _timing(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["name"], row["size"], f"{1000 * row['seconds']:.1f}", plain, ratio, row.get("note", "")
 
 
+def cluster(result: Mapping[str, Any]) -> list[str]:
+    """Of `cluster.measure`."""
+    costs, disk = result["costs"], result["disk_mb_s"]
+    rows = [
+        (row["cartridges"], row["workers"], f"{row['hours']:.1f}", f"{row['hours_side_by_side']:.1f}")
+        for row in result["plan"]
+    ]
+    return [
+        f"{result['data']}, {result['measured_frames']} frames: {1000 * costs['frame_seconds']:.0f} ms a frame here.",
+        f"A cartridge of {costs['frames']} frames and {result['cells']:,} cells: one machine computes",
+        f"{costs['frames'] * costs['frame_seconds']:.0f} s, its owner is busy for {costs['owner_seconds']:.1f} s.",
+        f"Shared disk: {costs['gigabytes']:.2f} GB a cartridge at {disk:g} MB/s.",
+        "",
+        *table(("cartridges", "workers", "hours, one command", "hours, commands side by side"), rows),
+    ]
+
+
 def table(head: Sequence[Any], rows: Sequence[Sequence[Any]]) -> list[str]:
     """Lines of one table, columns aligned."""
     cells = [[str(value) for value in row] for row in (head, *rows)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctc_core import pipeline, segment
+from ctc_core import frames, pipeline, segment
 from ctc_core.bench.stopwatch import Stopwatch
 from ctc_core.cartridge import Cartridge
 from ctc_core.encoder import Embedder
@@ -39,7 +39,7 @@ class Ours:
             (instances, "outlines", "suppression"),
             (segment, "measure", "measure"),
             (segment, "crop", "crop"),
-            (pipeline, "crop", "crop"),
+            (frames, "crop", "crop"),
             (Embedder, "embed", "embed"),
             (Parts, "add", "write"),
             (pipeline, "drop_duplicates", "duplicates"),

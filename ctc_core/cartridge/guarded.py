@@ -32,7 +32,7 @@ MAX_ANSWER = 64 * 2**20
 """Bytes; 50,000 events have 10 MB."""
 
 _ROOT = Path(__file__).resolve().parents[2]
-_COPY = "Copy the complete sample folder from the CellTracks export again"
+COPY = "Copy the complete sample folder from the CellTracks export again"
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,15 @@ class FrameReader:
         self.limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
-        self._sample, self._unpack_to, self._lost = Path(), "", 0
+        self._sample, self._unpack_to = Path(), ""
+        self.lost = 0
+        """Frames of the archive opened last that exceeded a limit or ended the process."""
         self._channels: tuple[Channel, ...] = ()
 
     def open(self, path: Path, unpack_to: Path) -> GuardedCartridge:
         """Open another archive. Raises `CartridgeError` where it cannot be accepted within the limits."""
         with self._lock:
-            self._lost = 0
+            self.lost = 0
             self._unpack_to = str(unpack_to.resolve())
             cartridge = cartridge_of(self._find(path.resolve(), "open"))
             self._sample, self._channels = cartridge.path, cartridge.channels
@@ -140,7 +142,7 @@ class FrameReader:
             self._start()
             answer = self._ask({verb: str(path), "unpack_to": self._unpack_to}, seconds)
         except _Ended as ended:
-            raise CartridgeError(path, f"opening it {ended}", _COPY) from ended
+            raise CartridgeError(path, f"opening it {ended}", COPY) from ended
         if "refused" in answer:
             raise CartridgeError(*answer["refused"])
         found: dict[str, Any] = answer["found"]
@@ -154,11 +156,11 @@ class FrameReader:
         return Frame(number, self._channels, pixels, limits, tuple(answer["flags"]))
 
     def _lose(self, number: int, ended: _Ended) -> Exception:
-        self._lost += 1
-        if self._lost < self.limits.frames:
+        self.lost += 1
+        if self.lost < self.limits.frames:
             return FrameError(number, f"reading it {ended}")
-        reason = f"{self._lost} of its frames could not be read safely; reading frame {number} {ended}"
-        return CartridgeError(self._sample, reason, _COPY)
+        reason = f"{self.lost} of its frames could not be read safely; reading frame {number} {ended}"
+        return CartridgeError(self._sample, reason, COPY)
 
     def _start(self) -> None:
         if self._process is not None:
