@@ -23,10 +23,9 @@ round_app = typer.Typer(no_args_is_help=True, help="Rounds of relabelling.")
 rounds_app.add_typer(round_app, name="round")
 
 SESSION = "command line"
-USUAL = "ours"
-"""Strategy, as the page recommends it."""
+HOW = "How cells are chosen, e.g. real-world, inverse-f1, margin, ours; left out: as the page recommends it."
 
-Strategy = Annotated[str, typer.Option(help="How cells are chosen, e.g. real-world, inverse-f1, random, typiclust.")]
+Strategy = Annotated[str | None, typer.Option(help=HOW)]
 Cells = Annotated[int, typer.Option("-n", "--cells", min=1, help="Cells to ask for.")]
 Seed = Annotated[int, typer.Option(min=0)]
 Cluster = Annotated[int | None, typer.Option(help="Only cells of this cluster of the map; -1 is the background.")]
@@ -37,13 +36,13 @@ Why = Annotated[str, typer.Option(help="Why; the journal keeps it.")]
 
 @rounds_app.command()
 def propose(
-    strategy: Strategy = USUAL, cells: Cells = 50, seed: Seed = 0, cluster: Cluster = None, second_share: Share = 0.0
+    strategy: Strategy = None, cells: Cells = 50, seed: Seed = 0, cluster: Cluster = None, second_share: Share = 0.0
 ) -> None:
     """Print what a round would hold and why; changes nothing."""
     from ctc_core.rounds import propose as run
 
     with _store() as store:
-        made = run(store, **_asked(strategy, cells, seed, cluster, second_share))
+        made = run(store, **_asked(store, strategy, cells, seed, cluster, second_share))
     now = made.situation
     show(
         {
@@ -63,7 +62,7 @@ def propose(
 
 @round_app.command("start")
 def start(
-    strategy: Strategy = USUAL,
+    strategy: Strategy = None,
     cells: Cells = 50,
     seed: Seed = 0,
     cluster: Cluster = None,
@@ -75,7 +74,7 @@ def start(
     from ctc_core.rounds import start_round
 
     with _store() as store:
-        asked = _asked(strategy, cells, seed, cluster, second_share)
+        asked = _asked(store, strategy, cells, seed, cluster, second_share)
         made = start_round(store, session=SESSION, minutes=minutes, run_id=run, **asked)
     show(_about(made))
 
@@ -172,9 +171,14 @@ def rounds(
     show({**result, "out": str(out)})
 
 
-def _asked(strategy: str, n: int, seed: int, cluster: int | None, second_share: float) -> dict[str, Any]:
+def _asked(
+    store: Store, strategy: str | None, n: int, seed: int, cluster: int | None, second_share: float
+) -> dict[str, Any]:
     """What `propose` and `start_round` take alike."""
-    asked = {"strategy": strategy, "n": n, "seed": seed, "cluster": cluster, "second_share": second_share}
+    from ctc_core.relabel.registry import recommended
+
+    usual = recommended(classifier=store.active_model("classifier") is not None)
+    asked = {"strategy": strategy or usual, "n": n, "seed": seed, "cluster": cluster, "second_share": second_share}
     return {**asked, "reader": Session.settings.reader}
 
 

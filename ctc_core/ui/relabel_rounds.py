@@ -35,7 +35,7 @@ def _round_row(store: Store, found: Round) -> dict[str, object]:
         "Reader": found.reader,
         "Series": series_name(store, found),
         "Round": found.number,
-        "Cells chosen by": strategy_title(found.strategy).removesuffix(" (recommended)"),
+        "Cells chosen by": strategy_title(found.strategy),
         "Where": "all clusters" if found.cluster is None else cluster_name(found.cluster),
         "Labels": f"{found.labelled} of {found.items}",
         "Minutes": found.minutes_used,

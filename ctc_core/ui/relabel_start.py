@@ -8,7 +8,7 @@ import streamlit as st
 
 from ctc_core.errors import CTCError
 from ctc_core.map_view import cluster_name
-from ctc_core.relabel.registry import STRATEGIES
+from ctc_core.relabel.registry import STRATEGIES, recommended
 from ctc_core.rounds import left_to_ask, start_round
 from ctc_core.store import Round, Store
 from ctc_core.store.relabelling import ABANDONED_AFTER
@@ -92,7 +92,10 @@ def show_left(store: Store) -> None:
 # ---------------------------------------------------------------------------------------------------------- beginning
 def show_start(desk: Desk, user: User) -> None:
     """The form that opens a round."""
-    if desk.store.active_model("classifier") is None:
+    classifier = desk.store.active_model("classifier") is not None
+    usual = recommended(classifier=classifier)
+    names = sorted(STRATEGIES, key=lambda name: name != usual)
+    if not classifier:
         st.caption(FIRST_ROUND)
     show_others(desk.store, user)
     show_left(desk.store)
@@ -101,9 +104,9 @@ def show_start(desk: Desk, user: User) -> None:
         with left:
             strategy = st.radio(
                 "Which cells should be asked for?",
-                list(STRATEGIES),
-                captions=[chosen.sentence for chosen in STRATEGIES.values()],
-                format_func=strategy_title,
+                names,
+                captions=[STRATEGIES[name].sentence for name in names],
+                format_func=lambda name: strategy_title(name) + (" (recommended)" if name == usual else ""),
                 key="relabel_strategy",
             )
         with right:
@@ -131,9 +134,8 @@ def show_start(desk: Desk, user: User) -> None:
 
 
 def strategy_title(name: str) -> str:
-    """What people call a strategy; the first one is recommended."""
-    title = STRATEGIES[name].title if name in STRATEGIES else name
-    return f"{title} (recommended)" if name == next(iter(STRATEGIES)) else title
+    """What people call a strategy."""
+    return STRATEGIES[name].title if name in STRATEGIES else name
 
 
 def _choose_cluster(store: Store) -> int | None:

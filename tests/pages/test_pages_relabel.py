@@ -85,7 +85,8 @@ def test_without_a_training_patient(open_app: OpenApp, small_store: Callable[...
 def test_form_lists_the_strategies_and_takes_the_cluster_of_the_map(open_app: OpenApp, mapped_store: Path) -> None:
     at = open_app(QUEUE, cluster="1")  # as the map's button does
     assert not at.exception
-    assert at.radio(key="relabel_strategy").options[0].endswith("(recommended)")
+    options = at.radio(key="relabel_strategy").options
+    assert [name for name in options if "recommended" in name] == options[:1] == ["Closest to the limit (recommended)"]
     assert at.selectbox(key="relabel_cluster").value == "1"
     assert at.number_input(key="relabel_n").value == 100
 
@@ -100,7 +101,7 @@ def test_a_round_is_started_and_left(open_app: OpenApp, mapped_store: Path) -> N
     at.text_input(key="relabel_leave_reason").set_value("called away").run()
     at.button(key="relabel_leave").click().run()
     assert not at.exception
-    assert at.radio(key="relabel_strategy").value == "ours"
+    assert at.radio(key="relabel_strategy").value == "margin"
 
 
 def test_queue_tells_nothing_of_other_readers(mapped_store: Path) -> None:

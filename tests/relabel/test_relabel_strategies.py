@@ -7,7 +7,7 @@ import pytest
 
 from ctc_core.errors import SettingsError
 from ctc_core.relabel.evidence import Evidence
-from ctc_core.relabel.registry import STRATEGIES, strategy
+from ctc_core.relabel.registry import STRATEGIES, recommended, strategy
 from ctc_core.relabel.strategies.ours import _sample
 from ctc_core.relabel.strategies.published import real_world
 from ctc_core.relabel.strategies.telling import DOUBT, known, most_telling, open_covariance
@@ -230,3 +230,7 @@ def test_committee_takes_what_its_members_are_divided_on() -> None:
     votes = [int(reason.split(" of ")[0]) for reason in chosen.reasons]
     divided = [min(vote, 10 - vote) for vote in votes]
     assert divided == sorted(divided, reverse=True) and divided[0] >= 3 and divided[-1] == 0
+
+
+def test_what_is_recommended_before_and_after_the_first_classifier() -> None:
+    assert (recommended(classifier=False), recommended(classifier=True)) == ("ours", "margin")
