@@ -87,7 +87,7 @@ def against_consensus(readings: pd.DataFrame, consensus: Mapping[str, str]) -> d
     Cells in open conflict have no consensus and are left out, which flatters; adjudicate them first.
     """
     table = _table(readings)
-    known = table.index.map(lambda cell_id: _opinion(consensus.get(cell_id)))
+    known = table.index.map(lambda cell_id: opinion(consensus.get(cell_id)))
     return {
         reader: _of_table(pd.DataFrame({reader: table[reader].to_numpy(), "": known}, dtype=object))
         for reader in table.columns
@@ -96,13 +96,14 @@ def against_consensus(readings: pd.DataFrame, consensus: Mapping[str, str]) -> d
 
 def _table(readings: pd.DataFrame) -> pd.DataFrame:
     """Opinions by cell and reader (None: no opinion), of cells with two or more of them."""
-    label = pd.Series([_opinion(label) for label in readings.label], index=readings.index, dtype=object)
+    label = pd.Series([opinion(label) for label in readings.label], index=readings.index, dtype=object)
     opinions = readings.assign(label=label).dropna(subset="label")
     table = opinions.pivot(index="cell_id", columns="reader", values="label").astype(object)
     return table[table.notna().sum(axis=1) >= 2]
 
 
-def _opinion(label: str | None) -> str | None:
+def opinion(label: str | None) -> str | None:
+    """A label as an answer to whether a cell is a CTC (ctc or non-ctc); None where there is none, or unsure."""
     if label is None or label == Label.UNSURE:
         return None
     return str(Label.CTC if label == Label.CTC else Label.NON_CTC)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ctc_core.assessment import Trust, draw, fingerprint, judged, labelled
-from ctc_core.count_memory import kept
+from ctc_core.assessment import Draw, Trust, draw, fingerprint, judged, labelled
+from ctc_core.count_memory import cartridges, kept
 from ctc_core.enumeration.candidates import at_threshold
 from ctc_core.enumeration.counts import Knowledge, reviewed, shown
 from ctc_core.enumeration.misses import UNKNOWN, Misses, misses
@@ -79,9 +79,9 @@ def _points(store: Store, cartridge_id: str) -> pd.DataFrame:
 
 def learned(store: Store, cartridge_id: str, errors: ReaderErrors) -> Belief:
     """How likely images are CTCs in draws of other patients that the classifier was not fitted on."""
-    cartridges = store.cartridges().sort_values("imported_at", ascending=False)
-    own = cartridges.pseudonym[cartridges.cartridge_id == cartridge_id]
-    others = cartridges[~cartridges.pseudonym.isin(own) & (cartridges.role == Role.REVIEW) & (cartridges.decided > 0)]
+    every = cartridges(store).sort_values("imported_at", ascending=False)
+    own = every.pseudonym[every.cartridge_id == cartridge_id]
+    others = every[~every.pseudonym.isin(own) & (every.role == Role.REVIEW) & (every.decided > 0)]
     words, classifier = store.last_words(), store.active_model("classifier")
     about = tuple((str(other), words.get(str(other))) for other in others.cartridge_id)
     key = (about, classifier.model_id if classifier else "", errors.missed.mean.tobytes(), errors.n_other)
@@ -121,10 +121,25 @@ def _errors_of_readers(store: Store) -> ReaderErrors:
 # ---- from the map ----------------------------------------------------------------------------------------------------
 
 
-def _trust(store: Store, threshold: float) -> Trust:
+def trust(store: Store, threshold: float) -> Trust:
+    """What is known of the classifier, kept while map, classifier and labels stay.
+
+    Raises:
+        UserError: there is no map or no classifier.
+    """
     state = _state(store)
     known = kept(store, "labelled", state, lambda: labelled(store))
     return kept(store, f"trust/{threshold}", state, lambda: judged(known, threshold))
+
+
+def drawn(store: Store, cartridge_id: str, threshold: float) -> Draw:
+    """What to think of one cartridge (`assessment.draw`), kept as long."""
+    return kept(
+        store,
+        f"draw/{cartridge_id}",
+        (_state(store), threshold),
+        lambda: draw(store, trust(store, threshold), cartridge_id),
+    )
 
 
 def _state(store: Store) -> str:
@@ -133,7 +148,7 @@ def _state(store: Store) -> str:
 
 
 def _misses(store: Store, cartridge_id: str, threshold: float) -> Misses:
-    rates, table = _trust(store, threshold).rates, everything(store, cartridge_id)
+    rates, table = trust(store, threshold).rates, everything(store, cartridge_id)
     clusters = table.cluster[table.cell_id.notna()]
     if clusters.isna().any():
         message = f"{cartridge_id}: {int(clusters.isna().sum())} cells have no place on it."
@@ -159,8 +174,8 @@ def worth_a_look(store: Store, cartridge_id: str, table: pd.DataFrame, threshold
 
 
 def _less_certain(store: Store, cartridge_id: str, threshold: float) -> pd.DataFrame:
-    known = _trust(store, threshold)
-    found = draw(store, known, cartridge_id)
+    known = trust(store, threshold)
+    found = drawn(store, cartridge_id, threshold)
     unlike = pd.Series(found.reliability.unlike, index=list(found.cell_ids))
     clusters = pd.Series(found.clusters.to_numpy(), index=list(found.cell_ids))
     cells = store.predictions(cartridge_id, known.classifier_id)

@@ -124,8 +124,9 @@ def candidate_table(
     event_of_cell = dict(pairs)
     matched = set(event_of_cell.values())
     table = cells.drop(columns=position)
-    table["event_rid"] = [events.rid[event_of_cell[i]] if i in event_of_cell else None for i in range(len(cells))]
-    table["assigned"] = [bool(events.assigned[event_of_cell[i]]) if i in event_of_cell else None for i in table.index]
+    rids, assigned = events.rid.tolist(), events.assigned.tolist()
+    table["event_rid"] = [rids[event_of_cell[i]] if i in event_of_cell else None for i in table.index]
+    table["assigned"] = [bool(assigned[event_of_cell[i]]) if i in event_of_cell else None for i in table.index]
     table["group"], table["candidate_id"] = _group(table, threshold), table.cell_id
     listed = (table.group != "less") | table.cell_id.isin(also)
     alone = events[~events.index.isin(matched)].drop(columns=[*position, "reach_um"])

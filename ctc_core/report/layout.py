@@ -137,11 +137,12 @@ def _reliability_rows(content: Content) -> Rows:
     trusted = content.trusted
     if trusted is None:
         return [("Not known", content.why_not_trusted)]
+    alarm = ", more than usual" if trusted.alarm else ""
     return [
         *words.areas(trusted),
         ("Foreseen: false candidates", f"{words.interval(trusted.wrong)}, 95 % interval; from the map, before reading"),
         ("Foreseen: CTCs below threshold", words.below(content)),
-        ("Unlike anything labelled", f"{trusted.unlike} cells" + (", more than usual" if trusted.alarm else "")),
+        ("Unlike anything labelled", f"{words.share(trusted.unlike, sum(trusted.cells))} cells{alarm}"),
     ]
 
 

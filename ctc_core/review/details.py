@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ctc_core import assessment
+from ctc_core.assessment import Trust
+from ctc_core.count_knowledge import drawn, trust
+from ctc_core.count_memory import cartridges
 from ctc_core.enumeration.gates import Gate
 from ctc_core.errors import UserError
 from ctc_core.map_view import ClusterRow, cluster_name, figures
@@ -60,8 +62,8 @@ def details(store: Store, cartridge_id: str, cell_ids: list[str], threshold: flo
 def _reasons(store: Store, cartridge_id: str, threshold: float, notes: list[str]) -> pd.DataFrame:
     """place, area, trust and unlike by cell_id; empty where the map says nothing."""
     try:
-        known = assessment.trust(store, threshold)
-        found = assessment.draw(store, known, cartridge_id)
+        known = trust(store, threshold)
+        found = drawn(store, cartridge_id, threshold)
     except UserError as error:
         notes.append(f"Nothing is said of clusters: {error}")
         return pd.DataFrame(columns=["cluster", "place", "area", "trust", "unlike"])
@@ -72,7 +74,7 @@ def _reasons(store: Store, cartridge_id: str, threshold: float, notes: list[str]
     return table.assign(cluster=clusters, place=place, unlike=found.reliability.unlike)
 
 
-def _told(known: assessment.Trust, of_cluster: ClusterMetrics) -> tuple[str, str]:
+def _told(known: Trust, of_cluster: ClusterMetrics) -> tuple[str, str]:
     """Area of a cluster, and F1 with interval and n, as the map page says it."""
     assert of_cluster.cluster is not None
     area = known.reliability.areas[of_cluster.cluster]
@@ -81,7 +83,7 @@ def _told(known: assessment.Trust, of_cluster: ClusterMetrics) -> tuple[str, str
 
 def _nearest(store: Store, cartridge_id: str, cell_ids: list[str]) -> tuple[LabelledCells | None, NDArray[np.int64]]:
     """Labelled cells of training patients and, of each cell, the rows of those nearest to it."""
-    encoder_id = str(store.cartridges().set_index("cartridge_id").encoder_id[cartridge_id])
+    encoder_id = str(cartridges(store).set_index("cartridge_id").encoder_id[cartridge_id])
     labelled = LabelledCells.of(store, encoder_id)
     if not len(labelled):
         return None, np.empty((len(cell_ids), 0), np.int64)

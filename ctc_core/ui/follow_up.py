@@ -11,9 +11,10 @@ import streamlit as st
 from ctc_core.counting import CountOptions, FollowUp, follow_up
 from ctc_core.report import words
 from ctc_core.store import Store
+from ctc_core.ui.cluster_figures import GRAY
 from ctc_core.ui.messages import explained
 
-HEIGHT = 180
+HEIGHT = 220
 COUNTED = "confirmed CTCs, by volume"
 MEAN = "mean with 95 % interval"
 CUT_OFF = "cut-off"
@@ -25,12 +26,11 @@ def show_follow_up(store: Store, pseudonym: str, threshold: float, options: Coun
     if int((cartridges.pseudonym == pseudonym).sum()) < 2:
         return
     with st.expander("Follow-up", icon=":material/timeline:", expanded=True), explained():
-        place = f"{store.folder} {store.revision()}"
-        draws = _load(place, pseudonym, threshold, options.cut_off, options.volume_ml, store)
+        draws = _load(store.state(), pseudonym, threshold, options.cut_off, options.volume_ml, store)
         table = follow_up_table(draws)
-        left, right = st.columns([3, 2], gap="medium")
+        left, right = st.columns(2, gap="medium")
         left.altair_chart(chart(table, options.cut_off), width="stretch", height=HEIGHT, alt=described(table))
-        right.dataframe(_for_the_eye(table), hide_index=True, width="stretch")
+        right.table(_for_the_eye(table, options.cut_off), border="horizontal", hide_index=True)
         st.caption(
             "In the order in which the draws were imported: an archive's draw date is patient data and not kept."
         )
@@ -76,12 +76,14 @@ def chart(table: pd.DataFrame, cut_off: int) -> alt.LayerChart:
     tooltip = [alt.Tooltip("cartridge"), *figures]
     base = alt.Chart(table).encode(x=x, tooltip=tooltip)
     line = base.mark_line(opacity=0.5).encode(y=y)
-    bars = base.mark_rule(size=2).encode(y=alt.Y("low:Q"), y2="high:Q")
+    bars = base.mark_rule(size=2, color=GRAY).encode(y=alt.Y("low:Q"), y2="high:Q")
     means = base.transform_calculate(what=f"'{MEAN}'").mark_point(filled=True, size=80).encode(y=y, shape=shapes)
     counts = base.transform_calculate(what=f"'{COUNTED}'").mark_point(size=110).encode(y="counted:Q", shape=shapes)
     limit = alt.Chart(pd.DataFrame({"cut_off": [cut_off], "name": [CUT_OFF]}))
-    rule = limit.mark_rule(strokeDash=[6, 4]).encode(y="cut_off:Q")
-    text = limit.mark_text(align="left", dy=-7, x=4).encode(y="cut_off:Q", text=alt.value(f"{CUT_OFF} {cut_off}"))
+    rule = limit.mark_rule(strokeDash=[6, 4], color=GRAY).encode(y="cut_off:Q")
+    text = limit.mark_text(align="left", dy=-7, x=4, color=GRAY).encode(
+        y="cut_off:Q", text=alt.value(f"{CUT_OFF} {cut_off}")
+    )
     layers: alt.LayerChart = alt.layer(line, bars, means, counts, rule, text).configure_legend(orient="top")
     return layers
 
@@ -92,13 +94,13 @@ def described(table: pd.DataFrame) -> str:
     return f"CTCs in 7.5 ml over {len(table)} draws; {'; '.join(draws)}"
 
 
-def _for_the_eye(table: pd.DataFrame) -> pd.DataFrame:
+def _for_the_eye(table: pd.DataFrame, cut_off: int) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Draw": [f"{row.draw}: {row.cartridge}" for row in table.itertuples()],
-            "Confirmed in 7.5 ml": table.counted.round(1),
-            "P(at least the cut-off)": [words.percent(p) for p in table.p],
-            "CellSearch's count": table.cellsearch,
+            "Confirmed in 7.5 ml": [f"{counted:.1f}" for counted in table.counted],
+            f"P(at least {cut_off})": [words.percent(p) for p in table.p],
+            "CellSearch": table.cellsearch.astype(str),
             "Read": [f"{row.read} of {row.shown}" for row in table.itertuples()],
         }
     )

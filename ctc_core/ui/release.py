@@ -30,8 +30,8 @@ def show_release(store: Store, pseudonym: str, user: User) -> None:
             return
         with st.form("candidates_release", border=False):
             reason = st.text_input("Reason", max_chars=500, key="candidates_release_reason")
-            label = f"Release {now.decided} decisions of {plain(pseudonym)}"
-            sent = st.form_submit_button(label, icon=":material/school:")
+            label = f"Release what was decided of {plain(pseudonym)} ({now.decided})"
+            sent = st.form_submit_button(label, icon=":material/school:", key="candidates_release_send")
         if sent:
             release(store, pseudonym, reader=user.name, session=user.session, reason=reason)
             st.rerun()

@@ -14,19 +14,20 @@ from ctc_core.count_knowledge import everything
 from ctc_core.counting import CountReport
 from ctc_core.enumeration import event_ids, none_for_missing
 from ctc_core.map_view import cluster_name
+from ctc_core.report import words
 from ctc_core.review.choice import Sort, arranged, order_of
 from ctc_core.store import Store
 from ctc_core.ui.messages import plain
 
 LESS_CERTAIN = (
     "P(CTC) is below the threshold, and {place} is an area where the classifier cannot be trusted in this draw. "
-    "Chance of a CTC: about {chance:.0%}."
+    "Chance of a CTC: {chance}."
 )
 UNLIKE = "P(CTC) is below the threshold, but the cell is unlike anything labelled, where the classifier says little."
 
 
 def with_own(rows: pd.DataFrame, store: Store, cartridge_id: str, reader: str) -> pd.DataFrame:
-    """Rows with cartridge_id, and with `own` label, comment and tags of this reader: what undo goes back to."""
+    """Rows with cartridge_id, and with `own` label, comment and tags of this reader, and what of it is `signed`."""
     cells = store.own_labels(cartridge_id, reader).rename(columns={"cell_id": "candidate_id"})
     events = store.own_reviews(cartridge_id, reader)
     alone = events.assign(candidate_id=event_ids(events.rid)).drop(columns="rid")
@@ -34,7 +35,8 @@ def with_own(rows: pd.DataFrame, store: Store, cartridge_id: str, reader: str) -
     merged = rows.merge(own, on="candidate_id", how="left", validate="one_to_one").assign(cartridge_id=cartridge_id)
     tags = store.tags(cartridge_id)
     words = tags[tags.reader == reader].set_index("candidate_id").tags
-    merged = merged.assign(own_tags=merged.candidate_id.map(words))
+    signed = store.signed_off([cartridge_id], reader)
+    merged = merged.assign(own_tags=merged.candidate_id.map(words), signed=merged.candidate_id.isin(signed))
     return none_for_missing(merged, "own", "comment", "own_tags")
 
 
@@ -50,7 +52,7 @@ def less_certain_rows(store: Store, report: CountReport) -> pd.DataFrame:
 def _why(cell: pd.Series) -> str:
     if cell.unlike:
         return UNLIKE
-    return LESS_CERTAIN.format(place=cluster_name(int(cell.cluster)), chance=float(cell.chance))
+    return LESS_CERTAIN.format(place=cluster_name(int(cell.cluster)), chance=words.percent(float(cell.chance)))
 
 
 def pictures(store: Store, cartridge_id: str, table: pd.DataFrame) -> pd.DataFrame:

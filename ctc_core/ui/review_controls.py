@@ -69,11 +69,11 @@ def _limits(gate: Gate, condition: Condition) -> tuple[float, float]:
     with st.container(horizontal=True, gap="small"):
         if low > -inf:
             low = st.number_input(
-                f"{name}, above", 0.0, 20000.0, float(low), 5.0, key=f"{key}_low", persist_state="session"
+                f"{name}, above", 0.0, 20000.0, float(low), 5.0, "%g", key=f"{key}_low", persist_state="session"
             )
         if high < inf:
             high = st.number_input(
-                f"{name}, below", 0.0, 20000.0, float(high), 5.0, key=f"{key}_high", persist_state="session"
+                f"{name}, below", 0.0, 20000.0, float(high), 5.0, "%g", key=f"{key}_high", persist_state="session"
             )
     return low, high
 

@@ -56,11 +56,6 @@ def _set(key: str, value: float) -> None:
     st.session_state[key] = value
 
 
-def _state(store: Store) -> str:
-    """Equal as long as no entry was written to the journal."""
-    return f"{store.folder} {store.revision()}"
-
-
 def _told(at: AtThreshold) -> str:
     return f"{at.images:,} images, {at.expected_ctcs:.0f} CTCs expected, {at.expected_missed.estimate:.1f} missed"
 
@@ -70,7 +65,7 @@ def _told(at: AtThreshold) -> str:
 
 def load_count(store: Store, cartridge_id: str, threshold: float, options: CountOptions) -> CountReport:
     """The count as it stands; made again after every change of the store."""
-    found = _load_count(_state(store), cartridge_id, threshold, options.cut_off, options.volume_ml, store)
+    found = _load_count(store.state(), cartridge_id, threshold, options.cut_off, options.volume_ml, store)
     st.session_state[_REPORT] = found
     return found
 

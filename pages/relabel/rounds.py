@@ -1,4 +1,4 @@
-"""Relabel: every round with what it cost and changed, and how well readers agree."""
+"""Relabel: every round with what it cost and changed, how well readers agree, and the set they are calibrated on."""
 
 import streamlit as st
 
@@ -6,14 +6,18 @@ from ctc_core.ui.desk import open_desk
 from ctc_core.ui.experiments import show_experiments
 from ctc_core.ui.messages import empty_state, explained
 from ctc_core.ui.relabel_agreement import show_agreement
+from ctc_core.ui.relabel_calibration import show_calibration
 from ctc_core.ui.relabel_rounds import show_replay, show_rounds
 from ctc_core.ui.session import require_user
 
 user = require_user()
-store = open_desk().store
+desk = open_desk()
+store = desk.store
 
 st.title("Rounds")
-rounds, agreement, experiments = st.tabs(["Rounds", "Agreement", "Experiments"], key="rounds_tab", on_change="rerun")
+rounds, agreement, calibration, experiments = st.tabs(
+    ["Rounds", "Agreement", "Calibration", "Experiments"], key="rounds_tab", on_change="rerun"
+)
 
 if rounds.open:
     with rounds, explained():
@@ -30,6 +34,10 @@ if rounds.open:
 if agreement.open:
     with agreement, explained():
         show_agreement(store, user)
+
+if calibration.open:
+    with calibration, explained():
+        show_calibration(desk, user)
 
 if experiments.open:
     with experiments, explained():

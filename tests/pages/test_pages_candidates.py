@@ -4,13 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from ctc_core.accounts import AccountRole
+from ctc_core.report.sign import draft, sign
 from ctc_core.settings import ROOT
 from ctc_core.store import Store
 from ctc_core.types import Decision, Label
+from ctc_core.ui import session
+from ctc_core.ui.session import User
 from tests.pages.conftest import OpenApp
-from tests.small_store import CARTRIDGE
+from tests.small_store import CARTRIDGE, ENCODER, PATIENT
 
 PAGE = "pages/review/candidates.py"
 ALL = ["All 32", "Agreed 3", "Model only 22", "CellSearch only 7", "Less certain 0"]
@@ -131,6 +136,42 @@ def test_an_unsigned_patient_cannot_be_released(open_app: OpenApp, small_store: 
     at = open_app(PAGE)
     assert "Release to training" in [expander.label for expander in at.expander]
     assert f"{CARTRIDGE}: no signed report. Sign one on the Report page first." in [text.value for text in at.text]
+
+
+def test_a_signed_off_patient_is_released_by_an_expert_with_a_reason(
+    open_app: OpenApp, small_store: Callable[..., Path]
+) -> None:
+    data = small_store()
+    with Store.open(data) as store:
+        cell = str(store.cells(CARTRIDGE).cell_id[0])
+        store.decide([Decision("d", CARTRIDGE, cell, None, Label.CTC, "anna", "s")])
+        sign(store, draft(store, CARTRIDGE, 0.5), name="anna", reason="All read.", reader="anna", session="s")
+    at = open_app(PAGE)
+    at.button(key="candidates_release_send").click().run()
+    needed = f"{PATIENT}: releasing decisions to training needs a reason. Give one."
+    assert [error.value for error in at.error] == [needed]
+    at.text_input(key="candidates_release_reason").set_value("typical ghosts")
+    at.button(key="candidates_release_send").click().run()
+    assert not at.exception and not at.error
+    assert "Release to training" not in [expander.label for expander in at.expander]
+    assert any(caption.value.startswith("Patient patient\\-01 (train)") for caption in at.caption)
+    st.cache_resource.clear()  # closes the store
+    with Store.open(data) as store:
+        assert store.training_pool(ENCODER).cell_ids == (cell,)
+        (entry,) = (entry for entry in store.journal.entries() if entry.kind == "role")
+    assert (entry.subject, entry.new, entry.reader, entry.reason) == (PATIENT, "train", "anna", "typical ghosts")
+
+
+def test_who_is_no_expert_cannot_release(
+    open_app: OpenApp, small_store: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(small_store()) as store:
+        sign(store, draft(store, CARTRIDGE, 0.5), name="anna", reason="All read.", reader="anna", session="s")
+    monkeypatch.setattr(session, "_only_person", lambda _: User("bela", "", AccountRole.READER))
+    at = open_app(PAGE)
+    assert not at.exception
+    assert "Only an expert can release a patient. Ask one of your lab." in [text.value for text in at.text]
+    assert "candidates_release_send" not in [button.key for button in at.button]
 
 
 def test_gate_with_own_limits(open_app: OpenApp, small_store: Callable[..., Path]) -> None:
