@@ -34,6 +34,7 @@ NEEDED = {
     "give-back": AccountRole.EXPERT,
     "role": AccountRole.EXPERT,
     "report": AccountRole.EXPERT,
+    "calibration-set": AccountRole.EXPERT,
     KIND: AccountRole.ADMIN,
 }
 """Role that an entry of the journal needs, by its kind; any other kind needs a reader."""

@@ -106,7 +106,8 @@ def fingerprint(store: Store) -> str:
     if active is None or classifier is None:
         return ""
     labels = {role: asdict(state) for role, state in store.label_state(active.parameters["encoder_id"]).items()}
-    ids = [str(store.folder), active.model_id, classifier.model_id, labels, store.patients().role.tolist()]
+    ids = [store.blind_to(), str(store.folder), active.model_id, classifier.model_id, labels]
+    ids += [store.patients().role.tolist()]
     return json.dumps([*ids, store.map_counts(active.model_id, classifier.model_id)])
 
 

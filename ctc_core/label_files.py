@@ -6,13 +6,14 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ctc_core.errors import UserError
+from ctc_core.label_changes import Kept
 from ctc_core.store import Store
 from ctc_core.store.journal import MAX_TEXT
 from ctc_core.types import PIXEL_UM, Decision, Label
@@ -102,27 +103,31 @@ def _unsafe(text: str) -> str:
 
 
 def import_labels(
-    store: Store, path: Path, *, reader: str, partial: bool = False, tolerance_um: float = TOLERANCE_UM
+    store: Store, path: Path, *, reader: str, partial: bool = False, why: str = "", tolerance_um: float = TOLERANCE_UM
 ) -> ImportReport:
     """Save the labels of a CSV file as decisions of the readers named in it. The same file again saves nothing.
+
+    A label that changes what its reader says in the store needs a reason: its own in the file, or `why`.
 
     Args:
         store: where the cells are.
         path: CSV with commas or semicolons, UTF-8; see `COLUMNS`. Labels are ctc, non-ctc, unsure, artifact.
         reader: who imports; rows without a reader are this person's, and the journal's session names them.
         partial: save the good rows of a file with bad ones; else nothing of it is saved.
+        why: reason of all changes of labels that are in the store.
         tolerance_um: largest distance of a place from the centroid of the cell that is meant.
 
     Raises:
         UserError: no such file, or no CSV file with the columns needed.
     """
     rows, bad = _read(path)
-    decisions, wrong = _decisions(store, rows, reader, f"import {path.name[:80]} by {reader}", tolerance_um)
+    kept, session = Kept.of(store), f"import {path.name[:80]} by {reader}"
+    decisions, wrong = _decisions(store, rows, kept, reader, session, tolerance_um, why)
     found = tuple(sorted([*bad, *wrong], key=lambda row: row.line))
     n = len(rows) + len(bad)
     if found and not partial:
         return ImportReport(n, 0, 0, found)
-    new = _new(store, decisions)
+    new = [one for one in decisions if not kept.has(one)]
     store.decide(new)
     return ImportReport(n, len(new), len(decisions) - len(new), found)
 
@@ -166,7 +171,7 @@ def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _decisions(
-    store: Store, rows: list[_Row], reader: str, session: str, tolerance_um: float
+    store: Store, rows: list[_Row], kept: Kept, reader: str, session: str, tolerance_um: float, why: str
 ) -> tuple[list[Decision], list[BadRow]]:
     """One decision per cell and reader, and the rows that cannot be meant."""
     places = store.crop_places([row["cell_id"] for row in rows if row["cell_id"]])
@@ -177,6 +182,7 @@ def _decisions(
     for row in rows:
         near = "" if row["cell_id"] else _nearest(cells[row["cartridge_id"]], row, tolerance_um)
         made = near if isinstance(near, _Wrong) else _decision(row, near or row["cell_id"], cartridges, reader, session)
+        made = made if isinstance(made, _Wrong) else _explained(made, kept, why)
         if isinstance(made, Decision) and said.setdefault((made.cell_id, made.reader), made) != made:
             made = _Wrong(f"{made.reader} says something else about cell {made.cell_id} in an earlier line")
         if isinstance(made, _Wrong):
@@ -219,18 +225,14 @@ def _decision(row: _Row, cell_id: str, cartridges: Mapping[str, str], reader: st
     return Decision(id_, cartridge_id, cell_id, None, Label(label), who, session, reason)
 
 
+def _explained(one: Decision, kept: Kept, why: str) -> Decision | _Wrong:
+    """With the reason of the change, where it changes what its reader says in the store."""
+    old, reason = kept.changed(one), (why or one.reason).strip()
+    if old and not reason:
+        return _Wrong(f"changes what {one.reader} says of cell {one.cell_id}, which is {old}, and gives no reason")
+    return replace(one, why=reason) if old else one
+
+
 def _id(*content: str) -> str:
     """The same content is the same decision, however often and in whichever file it comes."""
     return "import-" + hashlib.sha256("\0".join(content).encode()).hexdigest()[:32]
-
-
-def _new(store: Store, decisions: list[Decision]) -> list[Decision]:
-    """Decisions that are not saved yet and not what their reader says now anyway."""
-    readings = store.readings()
-    said = set(zip(readings.cell_id, readings.reader, readings.label, strict=True))
-    known = {row[0] for row in store.decisions()}
-    return [
-        one
-        for one in decisions
-        if one.id not in known and (one.cell_id, one.reader, one.label and one.label.value) not in said
-    ]

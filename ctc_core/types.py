@@ -121,3 +121,7 @@ class Decision:
     reason: str = ""
     seen: str | None = None
     """The reader's own label that was on screen, empty for none: another one is not overwritten. None: not checked."""
+    why: str = ""
+    """Why the reader's own earlier decision is changed (see `store.changes`); not kept where nothing is changed."""
+    after_s: float | None = None
+    """Seconds since the decision that this one corrects, where one page made both; None: not known."""

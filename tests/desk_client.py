@@ -57,6 +57,7 @@ class DeskClient:
         """Put a decision into the outbox; `flush` sends it."""
         id_ = uuid.uuid4().hex
         named = {"candidate_id": candidate_id, "cartridge_id": cartridge_id, "label": label, "comment": ""}
+        named |= {"why": "decided again"}  # the browser asks where it changes an earlier decision
         self.waiting[id_] = {"id": id_, **named}
         return id_
 

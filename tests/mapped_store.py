@@ -48,7 +48,7 @@ def add_cartridge(store: Store, spool: Path, name: str, role: Role, seed: int, s
 def label(store: Store, name: str, number: int, value: Label | None, note: str = "first") -> None:
     """Decide about one cell of a cartridge."""
     cell_id = str(store.cells(name).cell_id[number])
-    store.decide([Decision(f"{name}-{number}-{note}", name, cell_id, None, value, "anna", "tests")])
+    store.decide([Decision(f"{name}-{number}-{note}", name, cell_id, None, value, "anna", "tests", why=note)])
 
 
 def label_many(store: Store, name: str, n: int) -> None:
@@ -59,9 +59,10 @@ def label_many(store: Store, name: str, n: int) -> None:
 def label_all(store: Store, name: str, values: dict[int, Label], note: str) -> None:
     """Decide about several cells of a cartridge, by number, in one go."""
     ids = store.cells(name).cell_id
-    store.decide(
-        [Decision(f"{name}-{i}-{note}", name, str(ids[i]), None, value, "anna", "tests") for i, value in values.items()]
-    )
+    store.decide([
+        Decision(f"{name}-{i}-{note}", name, str(ids[i]), None, value, "anna", "tests", why=note)
+        for i, value in values.items()
+    ])  # fmt: skip
 
 
 def build_unmapped_store(data_dir: Path) -> None:

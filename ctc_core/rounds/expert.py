@@ -36,8 +36,9 @@ def simulated_expert(
     queue = store.queue(round_id)
     queue = queue[queue.cell_id.isin(list(truth))]
     labels = says([truth[cell_id] for cell_id in queue.cell_id], error_rate, seed)
+    why, session = f"read again, seed {seed} (simulated)", "simulated expert"
     decisions = [
-        Decision(f"expert-{round_id}-{seed}-{cell_id}", cartridge_id, cell_id, None, label, reader, "simulated expert")
+        Decision(f"expert-{round_id}-{seed}-{cell_id}", cartridge_id, cell_id, None, label, reader, session, why=why)
         for cell_id, cartridge_id, label in zip(queue.cell_id, queue.cartridge_id, labels, strict=True)
     ]
     return len(store.decide(decisions)) if decisions else 0

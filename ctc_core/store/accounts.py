@@ -113,6 +113,18 @@ class Accounts(Registry):
         self.present = present  # type: ignore[method-assign]
         self._database.viewer = lambda: person.name if (person := present()) else None
 
+    def blind_to(self) -> str:
+        """Who reads now, where a second reading hides from that person what others say; else empty."""
+        viewer = self._database.viewer()
+        if not viewer:
+            return ""
+        with self._database.read() as cur:
+            return viewer if cur.execute("SELECT 1 FROM blinded LIMIT 1").fetchall() else ""
+
+    def state(self) -> str:
+        """Equal as long as nothing was written, and for all who may be told the same: key of what is kept of labels."""
+        return f"{self._folder} {self._database.revision} {self.blind_to()}"
+
     def permitted(self, drafts: Sequence[Draft]) -> list[Draft]:
         """The drafts with the role of who made each.
 

@@ -31,7 +31,7 @@ class Audits(Reads):
 
         Args:
             limit: at most so many.
-            text: what must stand in one of subject, id, reader, session, reason, old, new or hash, in any case.
+            text: what must stand in one of subject, id, reader, session, reason, why, old, new or hash, in any case.
             kinds: only entries of these kinds; empty: of all.
             reader: only entries of this person.
             before: only entries with a smaller number.
@@ -40,13 +40,20 @@ class Audits(Reads):
             """
             SELECT * FROM journal_entry
             WHERE contains(
-                    lower(concat_ws(chr(10), subject, id, reader, session, reason, old, new, hash)), lower($text)
+                    lower(concat_ws(chr(10), subject, id, reader, session, reason, why, old, new, hash)), lower($text)
                 )
                 AND (len($kinds) = 0 OR list_contains($kinds, kind))
                 AND coalesce(reader = $reader, true) AND coalesce(seq < $before, true)
                 AND (
                     kind NOT IN ('label', 'adjudicate', 'tag') OR reader = getvariable('viewer')
                     OR split_part(subject, '/', 2) NOT IN (SELECT target FROM blinded)
+                )
+                AND (
+                    kind <> 'calibration' OR coalesce(reader = getvariable('viewer'), true)
+                    OR split_part(subject, '/', 1) IN (
+                        SELECT subject FROM journal_entry
+                        WHERE kind = 'calibration-end' AND reader = getvariable('viewer')
+                    )
                 )
             ORDER BY seq DESC LIMIT $limit
             """,

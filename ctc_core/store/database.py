@@ -23,7 +23,7 @@ from ctc_core.store.journal import Entry, Journal
 from ctc_core.store.owner import busy
 from ctc_core.store.soundness import damage
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raise it when schema.sql changes: older files are then set aside and filled again."""
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ctc_core.errors import DecisionRefused, StoreError
+from ctc_core.store import changes
+from ctc_core.store.changes import Earlier
 from ctc_core.store.journal import Draft, canonical
 from ctc_core.store.projection import DECISIONS
 from ctc_core.types import Decision
@@ -37,7 +40,7 @@ def drafts(
     Raises:
         DecisionRefused: a decision about nothing, about both, or about an unknown cell or event; an id used for another
             one; an adjudication without a reason, or where readers do not disagree; a decision that would replace
-            another one that its maker was not shown.
+            another one that its maker was not shown, or change it without a reason (`changes.explained`).
         StoreError: the cartridge is not in the store at present; once it is restored the decision can be saved.
     """
     sent: dict[str, Draft] = {}
@@ -51,10 +54,12 @@ def drafts(
         if saved.get(draft.id, _content(draft)) != _content(draft):
             raise _used_twice(draft.id)
     new = _with_old(cur, [draft for draft in sent.values() if draft.id not in saved])
-    _refuse_unseen(new, {decision.id: decision.seen for decision in decisions})
+    by_id = {decision.id: decision for decision in decisions}
+    _refuse_unseen([draft for draft, _ in new], {id_: decision.seen for id_, decision in by_id.items()})
     if settle:
-        _refuse_idle(cur, new)
-    return new
+        _refuse_idle(cur, [draft for draft, _ in new])
+        by_id = {id_: replace(decision, why=decision.reason) for id_, decision in by_id.items()}
+    return changes.explained(cur, new, by_id)
 
 
 def read_back(cur: duckdb.DuckDBPyConnection, sent: Sequence[Decision], *, settle: bool = False) -> tuple[str, ...]:
@@ -137,22 +142,33 @@ def _refuse_unknown(cur: duckdb.DuckDBPyConnection, sent: Iterable[Draft], lost:
             raise DecisionRefused(message)
 
 
-def _with_old(cur: duckdb.DuckDBPyConnection, new: Sequence[Draft]) -> list[Draft]:
-    """The label that each draft replaces: of the same reader, or the one adjudicated before."""
-    labels: dict[tuple[str, str, str], str | None] = {}
+def _with_old(cur: duckdb.DuckDBPyConnection, new: Sequence[Draft]) -> list[tuple[Draft, Earlier | None]]:
+    """Each draft with the label that it replaces, and what is known of that: of the same reader, or the adjudication
+    before."""
+    said: dict[tuple[str, str, str], Earlier] = {}
     for kind, group in _by_kind(new).items():
         table, key = DECISIONS[kind]
         condition, targets = _among(key, [_target(draft.subject) for draft in group])
         rows = cur.execute(
-            f"SELECT cartridge_id || '/' || {key}, reader, label FROM {table} WHERE {condition} ORDER BY seq", targets
+            f"SELECT cartridge_id || '/' || {key}, reader, label, session, time, seq FROM {table}"
+            f" WHERE {condition} ORDER BY seq",
+            targets,
         ).fetchall()
-        labels |= {_whose(kind, subject, reader): label for subject, reader, label in rows}
-    result = []
+        for subject, reader, *rest in rows:
+            _say(said, _whose(kind, subject, reader), Earlier(*rest))
+    now, result = datetime.now(UTC).replace(tzinfo=None), []
     for draft in new:
         whose = _whose(draft.kind, draft.subject, draft.reader)
-        result.append(replace(draft, old=labels.get(whose)))
-        labels[whose] = draft.new
+        earlier = said.get(whose)
+        result.append((replace(draft, old=earlier.label if earlier else None), earlier))
+        _say(said, whose, Earlier(draft.new, draft.session, now))
     return result
+
+
+def _say(said: dict[tuple[str, str, str], Earlier], whose: tuple[str, str, str], word: Earlier) -> None:
+    """Saying the same again, with another comment, does not make a decision younger."""
+    if whose not in said or said[whose].label != word.label:
+        said[whose] = word
 
 
 def _refuse_unseen(new: Sequence[Draft], seen: Mapping[str, str | None]) -> None:

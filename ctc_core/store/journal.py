@@ -45,10 +45,12 @@ class Draft:
     reason: str = ""
     role: str = ""
     """What the reader was allowed to do at that time: reader, expert or admin; empty: not known."""
+    why: str = ""
+    """Why an earlier decision of the same reader was changed; empty where none was."""
 
     def __post_init__(self) -> None:
         """Refuse what could be written here but not kept by the store."""
-        texts = (self.id, self.reader, self.role, self.session, self.subject, self.reason)
+        texts = (self.id, self.reader, self.role, self.session, self.subject, self.reason, self.why)
         if any("\0" in text or len(text) > MAX_TEXT or not _is_utf8(text) for text in texts):
             what = f"{self.kind} {self.subject[:80]!a}"
             message = f"{what}: a text has more than {MAX_TEXT} characters or is no valid text. Shorten it."
@@ -75,10 +77,12 @@ class Entry:
     hash: str
     role: str = ""
     """Of the reader; lines written before roles were kept have none."""
+    why: str = ""
+    """Of a change; lines written before it was asked for have none."""
 
 
 FIELDS = {field.name for field in fields(Entry)}
-_FIELDS_BEFORE_ROLES = FIELDS - {"role"}
+_FIELDS_AT_SOME_TIME = (FIELDS, FIELDS - {"why"}, FIELDS - {"why", "role"})
 
 
 def canonical(value: Any) -> str:
@@ -104,9 +108,8 @@ _REST = len(_line("0" * 64, b""))
 
 
 def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(
-        canonical({key: value for key, value in content.items() if key != "hash"}).encode()
-    ).hexdigest()
+    hashed = {key: value for key, value in content.items() if key != "hash"}
+    return hashlib.sha256(canonical(hashed).encode()).hexdigest()
 
 
 class Journal:
@@ -226,7 +229,7 @@ def _read(line: bytes, seq: int, previous: str, place: str) -> Entry:
     try:
         content = json.loads(line)
         intact = (
-            content.keys() in (FIELDS, _FIELDS_BEFORE_ROLES)
+            content.keys() in _FIELDS_AT_SOME_TIME
             and line == _line(content["hash"], line[_REST:])
             and line.endswith(b"}\n")
         )

@@ -14,6 +14,7 @@ from ctc_core.accounts import KIND
 from ctc_core.errors import StoreError
 from ctc_core.store.accounts import project_account
 from ctc_core.store.bundle import Bundle, read_bundle
+from ctc_core.store.calibration import ANSWER, END, SET, project_calibration
 from ctc_core.store.cartridge_bundle import insert, utc
 from ctc_core.store.files import link_crops
 from ctc_core.store.journal import Entry, canonical
@@ -52,7 +53,7 @@ def project(cur: duckdb.DuckDBPyConnection, entries: Sequence[Entry], folder: Pa
             raise StoreError(message)
 
 
-COPIED = ("seq", "id", "time", "kind", "reader", "session", "subject", "old", "new", "reason", "role", "hash")
+COPIED = ("seq", "id", "time", "kind", "reader", "session", "subject", "old", "new", "reason", "role", "why", "hash")
 """Columns of table journal_entry."""
 
 
@@ -221,4 +222,5 @@ _ONE_BY_ONE: dict[str, Callable[[duckdb.DuckDBPyConnection, Entry], None]] = {
     "report": project_report,
     "tag": project_tag,
     KIND: project_account,
+    **dict.fromkeys((SET, ANSWER, END), project_calibration),
 }

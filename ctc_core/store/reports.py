@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -96,6 +96,26 @@ class Reports(Registry):
                 [REPORT, cartridge_id],
             ).fetchall()
         return tuple(self._signed(subject, json.loads(new), reader, time) for subject, new, reader, time in rows)
+
+    def signed_off(self, cartridge_ids: Sequence[str], reader: str) -> frozenset[str]:
+        """What this reader says that stands in signed reports: ids of cells, and event:<rid> of events."""
+        with self._database.read() as cur:
+            signed = cur.execute(
+                "SELECT subject, max(seq) FROM journal_entry WHERE kind = ? AND list_contains(?, subject) GROUP BY ALL",
+                [REPORT, list(cartridge_ids)],
+            ).fetchall()
+            rows = [
+                row
+                for one in signed
+                for row in cur.execute(
+                    """
+                    SELECT CASE what WHEN 'review' THEN 'event:' || target ELSE target END
+                    FROM readings_until(9223372036854775807) WHERE cartridge_id = ? AND seq < ? AND reader = ?
+                    """,
+                    [*one, reader],
+                ).fetchall()
+            ]
+        return frozenset(target for (target,) in rows)
 
     def add_report(
         self, cartridge_id: str, signature: Signature, pdf: bytes, content: str, *, reader: str, session: str

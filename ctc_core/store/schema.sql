@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS journal_entry (
     reader VARCHAR NOT NULL, session VARCHAR NOT NULL, subject VARCHAR NOT NULL,
     old VARCHAR, new VARCHAR, -- canonical JSON
     reason VARCHAR NOT NULL, role VARCHAR NOT NULL, -- of the reader at that time; empty: not known
+    why VARCHAR NOT NULL, -- a reader's own earlier decision was changed; empty: none was
     hash VARCHAR NOT NULL
 );
 

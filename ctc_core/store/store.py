@@ -14,6 +14,7 @@ from ctc_core.errors import StoreError
 from ctc_core.store import cartridge_bundle, files, projection
 from ctc_core.store.accounts import Accounts
 from ctc_core.store.bundle import Bundle, read_bundle
+from ctc_core.store.calibration import CalibrationSets
 from ctc_core.store.database import Database, open_database
 from ctc_core.store.journal import Draft, Entry, Journal
 from ctc_core.store.owner import OwnerLock
@@ -25,7 +26,7 @@ from ctc_core.store.tags import Tags
 from ctc_core.types import Role
 
 
-class Store(Relabelling, Reports, Tags, Accounts):
+class Store(Relabelling, Reports, Tags, CalibrationSets, Accounts):
     """Journal, database, crops and bundles of one data folder. Safe to share between threads.
 
     What a person decides goes to the journal first, then to DuckDB; a method that returns has saved.

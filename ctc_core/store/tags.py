@@ -86,12 +86,14 @@ class Tags(Registry):
     def tags(self, cartridge_id: str) -> pd.DataFrame:
         """candidate_id (a cell's id, or event:<rid>), reader, tags (sorted words joined by a space), time (UTC).
 
-        The last word of each reader; a reader who took all words back is not named.
+        The last word of each reader; a reader who took all words back is not named. Of cells that are blind to who
+        reads now, nobody else's words.
         """
         rows = self._rows(
             """
             SELECT subject[length(?) + 2:] AS candidate_id, reader, arg_max(new, seq) AS tags, max(time) AS time
             FROM journal_entry WHERE kind = ? AND starts_with(subject, ? || '/')
+                AND (reader = getvariable('viewer') OR split_part(subject, '/', 2) NOT IN (SELECT target FROM blinded))
             GROUP BY subject, reader ORDER BY candidate_id, reader
             """,
             *(cartridge_id, TAG, cartridge_id),

@@ -30,6 +30,9 @@ _NAMES = {
     "report": "Report signed",
     "account": "Account changed",
     "tag": "Cell tagged",
+    "calibration-set": "Calibration set made",
+    "calibration": "Calibration cell read",
+    "calibration-end": "Calibration finished",
 }
 _LONGEST = 200
 """Characters of a value shown in the table; the journal has all of it."""
@@ -78,6 +81,7 @@ def entry_table(entries: pd.DataFrame) -> pd.DataFrame:
         "Before": entries.old.map(_value),
         "After": entries.new.map(_value),
         "Reason": entries.reason,
+        "Why changed": entries.why,
         "Session": entries.session,
         "Hash": entries.hash,
     }

@@ -18,7 +18,7 @@ from ctc_core import backups, fitting, job_kinds, mapping
 from ctc_core.jobs import FAILED, Jobs, Kind
 from ctc_core.settings import Auth, Settings
 from ctc_core.store import Store
-from ctc_core.ui.session import present
+from ctc_core.ui.session import present, require_log_in
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,10 @@ def open_desk() -> Desk:
     """The desk of this server process.
 
     Raises:
+        SettingsError: people are to log in, and cannot.
         StoreBusy: another process owns the data folder.
         JournalError: the journal was edited or cut.
     """
-    return Desk(Settings())
+    settings = Settings()
+    require_log_in(settings)
+    return Desk(settings)

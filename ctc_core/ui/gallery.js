@@ -1,7 +1,6 @@
 // One wall of cells and one large view. Only the cards in sight exist; keys never wait for the server.
-// Needs outbox.js, cell.js, facts.js, look.js, panels.js, tags.js and reasons.js before it.
+// Needs outbox.js, cell.js, facts.js, look.js, panels.js, tags.js, reasons.js and changes.js before it.
 
-const CARD_MIN = 200, STEP = 8;  // CSS pixels
 const KEYS = { 1: "ctc", 2: "non-ctc", 3: "unsure", 4: "artifact" };
 
 const films = (globalThis.ctcFilms ??= new Map());  // filled by film.js: name -> { at: Map(id -> index), crops }
@@ -14,11 +13,11 @@ function createDesk(root) {
   const attend = () => wall.focus({ preventScroll: true });
   const look = createLook(view, () => show());
   const note = createComment(find("note"), (id, text) => annotate(id, text), attend), keyList = createKeyList(find("keys"), attend);
-  const clock = createClock(find("clock"), find("over")), reasons = createReasons(view);
+  const clock = createClock(find("clock"), find("over")), reasons = createReasons(view), changes = createChanges(find("ask"), attend);
   const tags = createTags(find("tags"), ({ candidate_id, cartridge_id }, words) => { send({ candidate_id, cartridge_id, tags: words }); show(); });
   let rows = [], at = new Map(), film = null, notes = null, box = null, boxName = "", scope = "", filmName = "", showScore = true, blind = false;
   let focus = null, undo = [], latest = new Map(), refused = new Map(), trouble = "", tagged = false;
-  let columns = 1, width = CARD_MIN, pitch = 100;  // cards side by side, width of one, height of one with its gap
+  let columns = 1, width = 200, pitch = 100;  // cards side by side, width of one, height of one with its gap
 
   // What this browser has decided counts at once, else the store's label. `own`: what this reader said alone.
   const decision = (row) => {
@@ -34,18 +33,23 @@ function createDesk(root) {
   function remember() {
     const sent = [...box.decisions()];
     latest = new Map(sent.filter((entry) => !entry.tags).map((entry) => [entry.candidate_id, entry]));
+    for (const [id, entry] of latest) if (!changes.known(id)) changes.note(id, entry.label, entry.made_ms);
     tags.set(sent.filter((entry) => entry.tags), tagged);
   }
 
   // ---- deciding
   function decide(label) {
-    const row = rows[at.get(focus)];
-    if (!row) return;
-    replace(row, label, notes.get(focus) ?? decision(row).comment);
-    notes.delete(focus);
-    focus = following(at.get(focus));
-    show();
+    const id = focus;
+    if (at.has(id)) explain(rows[at.get(id)], label, (why) => {
+      if (!at.has(id)) return;
+      replace(rows[at.get(id)], label, notes.get(id) ?? decision(rows[at.get(id)]).comment, why);
+      notes.delete(id);
+      focus = following(at.get(id));
+      show();
+    });
   }
+  const explain = (row, label, go) => changes.explain({ id: row.candidate_id, own: decision(row).own, label,
+    signed: row.signed && !latest.has(row.candidate_id), refused: refused.has(row.candidate_id) }, go);
 
   function annotate(id, comment) {
     const row = rows[at.get(id)];
@@ -54,24 +58,28 @@ function createDesk(root) {
     show();
   }
 
-  function replace(row, label, comment) {
+  function replace(row, label, comment, why) {
     const before = decision(row);
     undo.push({ row, label: before.own ?? null, comment: before.comment });
-    submit(row, label, comment);
+    submit(row, label, comment, why);
   }
 
   function undoLast() {
-    const last = undo.pop();
-    if (!last) return;
-    const { candidate_id } = last.row, now = rows[at.get(candidate_id)] ?? last.row;
-    if (!last.label) notes.set(candidate_id, decision(now).comment);  // a comment stays for the next decision
-    submit(now, last.label, last.comment);
-    if (at.has(candidate_id)) focus = candidate_id;
+    const last = undo.at(-1), id = last?.row.candidate_id, current = () => rows[at.get(id)] ?? last.row;
+    if (at.has(id)) focus = id;
     show();
+    if (last) explain(current(), last.label, (why) => {
+      undo.splice(undo.indexOf(last), 1);
+      if (!last.label) notes.set(id, decision(current()).comment);  // a comment stays for the next decision
+      submit(current(), last.label, last.comment, why);
+      show();
+    });
   }
 
-  const submit = (row, label, comment) =>  // `seen`: nothing is overwritten that this tab did not show
-    send({ candidate_id: row.candidate_id, cartridge_id: row.cartridge_id, label, comment, seen: decision(row).own ?? "" });
+  function submit(row, label, comment, why) {  // `seen`: nothing is overwritten that this tab did not show
+    if (decision(row).own !== label) changes.note(row.candidate_id, label);
+    send({ candidate_id: row.candidate_id, cartridge_id: row.cartridge_id, label, comment, seen: decision(row).own ?? "", ...why });
+  }
 
   function send(entry) {
     refused.delete(entry.candidate_id);
@@ -79,15 +87,12 @@ function createDesk(root) {
     remember();
   }
 
-  function following(index) {  // the next undecided one, from the top again after the last; else simply the next
-    const order = [...rows.keys()].map((k) => (index + 1 + k) % rows.length);
-    return rows[order.find((k) => undecided(rows[k])) ?? Math.min(index + 1, rows.length - 1)].candidate_id;
-  }
-
-  const skip = () => { if (rows.length) focus = following(at.get(focus) ?? -1); show(); };
+  const following = (index) => rows[next(index, rows.length, (k) => undecided(rows[k]))].candidate_id;
+  const skip = () => { changes.close(); if (rows.length) focus = following(at.get(focus) ?? -1); show(); };
   const comment = () => at.has(focus) && note.open(focus, notes.get(focus) ?? decision(rows[at.get(focus)]).comment);
 
   function move(by) {
+    changes.close();  // it was about the cell that is left
     const index = Math.max(0, Math.min(rows.length - 1, (at.get(focus) ?? 0) + by));
     if (rows.length) focus = rows[index].candidate_id;
     show();
@@ -122,17 +127,11 @@ function createDesk(root) {
     wall.setAttribute("aria-activedescendant", at.has(focus) ? `card${at.get(focus)}` : "");
   }
 
-  function measure() {
-    columns = Math.max(1, Math.floor((space.clientWidth + STEP) / (CARD_MIN + STEP)));
-    width = (space.clientWidth + STEP) / columns - STEP;
-    const pictures = (width - 12) * PX / TILES_W;
-    pitch = pictures + 50 + STEP;
-    space.style.cssText = `height: ${Math.ceil(rows.length / columns) * pitch}px; --width: ${width}px; --pictures: ${pictures}px`;
-  }
+  const measure = () => { ({ columns, width, pitch } = layOut(space, rows.length)); };
 
   function newCard() {
     const card = find("card-template").content.firstElementChild.cloneNode(true);
-    card.onclick = () => { focus = card.dataset.id; attend(); show(); };
+    card.onclick = () => { focus = card.dataset.id; changes.close(); attend(); show(); };
     space.append(card);
     return card;
   }
@@ -215,9 +214,10 @@ function createDesk(root) {
   return {
     update(data, send, drained) {
       if (boxName !== data.outbox) { box?.close(); box = openOutbox(data.outbox); notes = openNotes(data.outbox); boxName = data.outbox; }
-      if (scope !== data.scope) { scope = data.scope; undo = []; focus = null; wall.scrollTop = 0; }
+      if (scope !== data.scope) { scope = data.scope; undo = []; focus = null; wall.scrollTop = 0; changes.close(); }
       ({ show_score: showScore, blind, tagged } = data);
       clock.set(data.clock);
+      changes.set(data.sitting_ms);
       rows = rowsOf(data.rows);
       at = new Map(rows.map((row, i) => [row.candidate_id, i]));
       refused = new Map(Object.entries(data.refused).map(([, { candidate_id, reason }]) => [candidate_id, reason]));

@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
+from ctc_core.store.changes import SITTING
 from ctc_core.types import CROP_CHANNELS, Channel
 from ctc_core.ui.received import Replies, Save, SaveTags, save_batch
 from ctc_core.ui.session import User
@@ -29,9 +30,11 @@ ROWS = pa.schema([
     *((name, pa.float32()) for name in ("y", "x", "probability", "diameter_um", "dapi_mean", "ck_mean", "cd45_mean")),
     ("assigned", pa.bool_()),
     *((name, pa.string()) for name in ("label", "own", "reader", "comment", "why", "own_tags")),
+    ("signed", pa.bool_()),
 ])  # fmt: skip
 """`group` of a review or `cluster` of a queue, in words; `label` that counts; `own` label, `comment` and `own_tags`
-(joined by a space) of this reader; `why` the cell is shown, one plain sentence. A missing column is empty."""
+(joined by a space) of this reader; `why` the cell is shown, one plain sentence; `signed`: the own label stands in a
+signed report, and changing it is asked about. A missing column is empty."""
 FILM = pa.schema([("candidate_id", pa.string()), ("crop", pa.binary())])
 ABOUT = pa.schema([
     ("candidate_id", pa.string()),
@@ -53,7 +56,9 @@ _GALLERY = st.components.v2.component(
     "ctc_gallery",
     html=_read("gallery.html"),
     css=_read("gallery.css"),
-    js=_read("outbox.js", "cell.js", "facts.js", "look.js", "panels.js", "tags.js", "reasons.js", "gallery.js"),
+    js=_read(
+        "outbox.js", "cell.js", "facts.js", "look.js", "panels.js", "tags.js", "reasons.js", "changes.js", "gallery.js"
+    ),
 )
 _FILM = st.components.v2.component("ctc_film", js=_read("film.js"))
 
@@ -109,6 +114,7 @@ def gallery(
             "blind": blind,
             "tagged": save_tags is not None,
             "clock": clock.told() if clock else None,
+            "sitting_ms": SITTING.total_seconds() * 1000,
             "outbox": outbox,
             "film": key,
             "acknowledged": list(replies.saved),

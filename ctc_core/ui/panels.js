@@ -4,7 +4,7 @@
 // Keys count inside this component, and outside it where nothing else has a use for them.
 function meant(event, root) {
   const path = event.composedPath(), host = root.host ?? root;
-  if (path[0] instanceof HTMLInputElement) return false;
+  if (path[0] instanceof HTMLInputElement || path.some((node) => node instanceof HTMLFormElement)) return false;
   if (path.includes(root)) return true;
   const busy = "textarea, select, [contenteditable], [role=slider], [role=dialog], [role=listbox], [role=combobox]";
   const moved = event.key.length === 1 ? busy : `${busy}, button, a, [tabindex]`;
@@ -72,4 +72,20 @@ function createStatus(root) {
     if (status.textContent !== text) status.textContent = text;
     status.classList.toggle("waiting", waiting + refused.size > 0);
   };
+}
+
+// Cards side by side on the wall, the width of one, and its height with its gap; the wall is made as high as it must be.
+const CARD_MIN = 200, STEP = 8;  // CSS pixels
+
+function layOut(space, n) {
+  const columns = Math.max(1, Math.floor((space.clientWidth + STEP) / (CARD_MIN + STEP)));
+  const width = (space.clientWidth + STEP) / columns - STEP, pictures = (width - 12) * PX / TILES_W, pitch = pictures + 50 + STEP;
+  space.style.cssText = `height: ${Math.ceil(n / columns) * pitch}px; --width: ${width}px; --pictures: ${pictures}px`;
+  return { columns, width, pitch };
+}
+
+// Index of the next of n cells that is open, from the top again after the last; else simply the next.
+function next(index, n, open) {
+  const order = Array.from({ length: n }, (_, k) => (index + 1 + k) % n);
+  return order.find(open) ?? Math.min(index + 1, n - 1);
 }

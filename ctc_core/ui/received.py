@@ -125,6 +125,8 @@ def decision_from(entry: dict[str, Any], user: User) -> Decision:
         session=user.session,
         reason=(entry.get("comment") or "").strip(),
         seen=entry.get("seen"),
+        why=(entry.get("why") or "").strip(),
+        after_s=None if entry.get("after_s") is None else float(entry["after_s"]),
     )
 
 

@@ -54,8 +54,10 @@ def show_queue(desk: Desk, user: User, standing: Round) -> None:
         key="relabel_score",
         help="Off, you judge the cell by itself, and your label tells the classifier more.",
     )
+    rows = gallery_rows(desk.store.queue(standing.round_id))
+    signed = desk.store.signed_off(list(rows.cartridge_id.unique()), user.name)
     gallery(
-        gallery_rows(desk.store.queue(standing.round_id)),
+        rows.assign(signed=rows.candidate_id.isin(signed)),
         key="relabel_gallery",
         scope=standing.round_id,
         outbox=outbox_name(desk.settings.data_dir, user.name),

@@ -29,8 +29,7 @@ def choose_options() -> CountOptions:
 
 def load_draft(store: Store, cartridge_id: str, threshold: float, options: CountOptions) -> Draft:
     """The report as it stands; made again after every change of the store."""
-    place = f"{store.folder} {store.revision()}"
-    return _load(place, cartridge_id, threshold, options.volume_ml, options.cut_off, store)
+    return _load(store.state(), cartridge_id, threshold, options.volume_ml, options.cut_off, store)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import streamlit as st
+from streamlit.auth_util import is_authlib_installed, validate_auth_credentials
+from streamlit.errors import StreamlitAuthError
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ctc_core.accounts import AccountRole, normal
@@ -61,6 +63,24 @@ def sign_in(settings: Settings, store: Store) -> User:
         while len(_present) > _KEPT:
             _present.popitem(last=False)
     return user
+
+
+def require_log_in(settings: Settings) -> None:
+    """Nothing to do where nobody logs in.
+
+    Raises:
+        SettingsError: people are to log in, and the package or the secrets for it are missing.
+    """
+    if settings.auth is Auth.NONE:
+        return
+    if not is_authlib_installed():
+        message = "CTC_AUTH=oidc: the package Authlib is missing. Install requirements.txt, then start the desk again."
+        raise SettingsError(message)
+    try:
+        validate_auth_credentials("default")
+    except StreamlitAuthError as error:
+        message = f"CTC_AUTH=oidc: {' '.join(str(error).split())} Then start the desk again."
+        raise SettingsError(message) from error
 
 
 def require_user(role: AccountRole = AccountRole.READER) -> User:

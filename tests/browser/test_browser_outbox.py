@@ -1,5 +1,6 @@
 """The outbox in a real browser, tried to destruction: lines that swallow or break, reruns, haste, tabs, readers."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,6 +172,8 @@ def test_two_tabs_overwrite_nothing_unseen(round_of_cells: Path, profile: Browse
         second.keyboard.press("ArrowLeft")
         assert focused(second) == cell
         press(second, "2")
+        expect(second.locator(".ask .question")).to_have_text("Why Non-CTC instead of CTC?")
+        second.keyboard.press("1")
         wait_until_saved(second)
     assert written(round_of_cells) == [("anna", cell, None, "ctc"), ("anna", cell, "ctc", "non-ctc")]
 
@@ -191,6 +194,62 @@ def test_what_waited_too_long_does_not_overwrite_what_was_said_since(
         later = open_tab(profile, address, fresh=False)
         expect(later.locator(".status")).to_contain_text("Nothing was overwritten", timeout=SAVED)
     assert written(round_of_cells) == [("anna", cell, None, "unsure")]
+
+
+def reasons(data_dir: Path) -> list[tuple[str | None, str | None, str]]:
+    """Label before, label and reason of each decision in the journal, without the seconds between two."""
+    with Store.open(data_dir) as store:
+        entries = [entry for entry in store.journal.entries() if entry.kind == "label"]
+    return [(e.old, e.new, re.sub(r" (in the same|on the same) .*", "", e.why)) for e in entries]
+
+
+def test_a_change_a_moment_later_asks_nothing_and_a_later_one_asks_why(
+    round_of_cells: Path, profile: BrowserContext
+) -> None:
+    with serving(round_of_cells) as address:
+        page = open_tab(profile, address)
+        ask, decision = page.locator(".ask"), page.locator(".card.focused .decision")
+        (cell,) = press(page, "1")
+        page.keyboard.press("u")
+        assert focused(page) == cell
+        press(page, "2")
+        page.keyboard.press("ArrowLeft")
+        press(page, "3")
+        wait_until_saved(page)
+        expect(ask).to_be_hidden()
+        page.close()
+        later = open_tab(profile, address, fresh=False)
+        ask, decision = later.locator(".ask"), later.locator(".card.focused .decision")
+        later.keyboard.press("Home")
+        assert focused(later) == cell
+        later.keyboard.press("1")
+        expect(later.locator(".ask .question")).to_have_text("Why CTC instead of Unsure?")
+        later.keyboard.press("Escape")
+        expect(ask).to_be_hidden()
+        expect(decision).to_have_text("Unsure")
+        later.keyboard.press("1")
+        later.keyboard.press("2")
+        expect(ask).to_be_hidden()
+        later.keyboard.press("u")  # a moment ago: asks nothing
+        later.keyboard.press("3")  # what it is already
+        wait_until_saved(later)
+        later.close()
+        last = open_tab(profile, address, fresh=False)
+        last.keyboard.press("Home")
+        last.keyboard.press("4")
+        last.keyboard.type("torn nucleus, see 12")
+        last.keyboard.press("Enter")
+        wait_until_saved(last)
+    assert reasons(round_of_cells) == [
+        (None, "ctc", ""),
+        ("ctc", None, "taken back"),
+        (None, "non-ctc", ""),
+        ("non-ctc", "unsure", "corrected"),
+        ("unsure", "ctc", "Wrong key"),
+        ("ctc", "unsure", "corrected"),
+        ("unsure", "unsure", ""),
+        ("unsure", "artifact", "torn nucleus, see 12"),
+    ]
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ def test_a_second_process_is_told_who_owns_the_store(capsys: pytest.CaptureFixtu
 
 def test_help_needs_no_network_packages() -> None:
     """The command line must answer at once: nothing heavy is imported before a command needs it."""
-    heavy = ("torch", "tensorflow", "stardist", "umap", "hdbscan", "numba", "sklearn")
+    heavy = ("torch", "tensorflow", "stardist", "umap", "hdbscan", "numba", "sklearn", "dask")
     code = f"import sys, ctc_core.cli; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

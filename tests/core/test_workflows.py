@@ -40,7 +40,9 @@ def ingest(store: Store, archive: Path, pseudonym: str = "p-1", role: Role = Rol
 def decision(
     cartridge_id: str, cell_id: str | None, label: Label | None, rid: str | None = None, n: int = 0
 ) -> Decision:
-    return Decision(f"{cartridge_id}-{cell_id}-{rid}-{n}", cartridge_id, cell_id, rid, label, "anna", "s-1")
+    return Decision(
+        f"{cartridge_id}-{cell_id}-{rid}-{n}", cartridge_id, cell_id, rid, label, "anna", "s-1", why="tests"
+    )
 
 
 def label_everything(store: Store, cartridge_id: str) -> None:

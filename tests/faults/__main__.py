@@ -1,4 +1,4 @@
-"""The long form: `python -m tests.faults [NAME ...] [--kills N] [--flips N] [--cuts N] [--seed S] [--json FILE]`."""
+"""The long form: `python -m tests.faults [NAME ...] [--kills N] [--seconds N] [--flips N] [--cuts N] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def suites(given: argparse.Namespace) -> dict[str, Callable[[Path], list[Outcome
         "owners": lambda folder: two_owners.run(folder, processes=4, turns=10),
         "ingest": lambda folder: ingest_crashes.run(folder),
         "reopening": lambda folder: reopening.run(folder, labels=20_000),
-        "server": lambda folder: server_kills.run(folder, kills=given.kills, seed=seed),
+        "server": lambda folder: server_kills.run(folder, kills=given.kills, seed=seed, seconds=given.seconds),
     }
 
 
@@ -35,6 +35,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME")
     for name, number in {"kills": 200, "flips": 500, "cuts": 200, "full": 10, "seed": 0}.items():
         parser.add_argument(f"--{name}", type=int, default=number)
+    parser.add_argument(
+        "--seconds", type=float, default=0, help="begin no more server kills after so long; 0: never stop"
+    )
     parser.add_argument("--folder", type=Path, help="where the data folders are made; default: the system's own")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()

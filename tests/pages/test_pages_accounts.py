@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from ctc_core.accounts import AccountRole
 from ctc_core.settings import ROOT
 from ctc_core.store import Store
+from ctc_core.ui import desk
 from ctc_core.ui.desk import open_desk
 from tests.pages.conftest import OpenApp
 
@@ -29,6 +30,7 @@ def claims(email: str, **more: Any) -> dict[str, Any]:
 def lab(open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """lab(claims, page): the desk with log-in, ada its administrator and bob a reader, seen by whom the claims name."""
     monkeypatch.setenv("CTC_AUTH", "oidc")
+    monkeypatch.setattr(desk, "require_log_in", lambda _: None)  # AppTest's secrets are not those that log-in reads
     with Store.open(tmp_path / "data") as store:
         for name, role in {ADA: AccountRole.ADMIN, BOB: AccountRole.READER}.items():
             store.set_account(name, role, reader="root", session="shell", reason="begins", local=True)

@@ -64,7 +64,7 @@ at = AppTest.from_file("app.py", default_timeout=60).run()
 assert at.title[0].value == "Candidates", at
 assert at.switch_page("pages/cartridges/ingest.py").run().title[0].value == "Ingest"
 assert at.switch_page("pages/reliability/map.py").run().title[0].value == "Reliability map"
-print(sorted({"torch", "tensorflow", "stardist", "timm", "umap", "hdbscan", "numba"} & set(sys.modules)))
+print(sorted({"torch", "tensorflow", "stardist", "timm", "umap", "hdbscan", "numba", "dask"} & set(sys.modules)))
 """
     environment = os.environ | {"CTC_DATA_DIR": str(small_store())}
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)

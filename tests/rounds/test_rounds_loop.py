@@ -138,7 +138,7 @@ def test_what_changed_is_listed(store: Store) -> None:
     said = store.readings().query("reader == 'anna' and cartridge_id != 'E1'")
     store.decide(
         [
-            Decision(f"turned-{c}", n, c, None, opposite[v], "anna", "s")
+            Decision(f"turned-{c}", n, c, None, opposite[v], "anna", "s", why="turned")
             for c, n, _, v, _ in said.itertuples(index=False)
         ]
     )

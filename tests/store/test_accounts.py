@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from ctc_core.accounts import AccountRole
+from ctc_core.count_memory import kept
 from ctc_core.errors import CTCError, NotAllowed, UserError
 from ctc_core.store import RoundDraft, Store, verify
 from ctc_core.store.accounts import Person
+from ctc_core.store.tags import Tag, Tagging
 from ctc_core.types import Decision, Label, Role
 
 A, B, C = (f"C1-001-{100 + i:04d}-0050" for i in range(3))
@@ -173,6 +175,7 @@ def blinded(desk: Store) -> Store:
     """Eva has read A and B; A waits for bob's blind second reading."""
     say(desk, EVA, A)
     say(desk, EVA, B)
+    desk.tag([Tagging(f"tag-{cell}", "C1", cell, None, (Tag.APOPTOTIC,), EVA, "s1") for cell in (A, B)])
     asked = RoundDraft(encoder_id="encoder-0", strategy="random", cell_ids=(A,), blind=(True,))
     desk.open_round(asked, reader=BOB, session="s1")
     return desk
@@ -188,6 +191,8 @@ def told(store: Store) -> dict[str, set[str]]:
         "own_labels of eva": set(store.own_labels("C1", EVA).cell_id),
         "label_table": set(store.label_table().cell_id),
         "training_pool": set(store.training_pool("encoder-0").cell_ids),
+        "tags": set(store.tags("C1").candidate_id),
+        "tags in the audit": {subject.split("/")[1] for subject in audit.subject[audit.kind == "tag"]},
         "audit": {subject.split("/")[1] for subject in audit.subject[audit.kind == "label"]},
     }
 
@@ -198,6 +203,19 @@ def test_no_query_of_a_blinded_reader_returns_what_another_said(blinded: Store) 
     for person, cells in ((BOB, {B}), (EVA, {A, B}), (ADA, {A, B})):
         blinded.answer(lambda person=person: Person(person, time.time() + 60))
         assert told(blinded) == dict.fromkeys(everything, cells), person
+        assert blinded.cartridges().decided.tolist() == [len(cells)]
+
+
+def test_what_was_counted_for_others_is_not_told_a_blinded_reader(blinded: Store) -> None:
+    """Counts are kept between one decision and the next, by what their reader may know."""
+    found = {}
+    for person in (EVA, BOB, ADA):
+        blinded.answer(lambda person=person: Person(person, time.time() + 60))
+        counted = kept(blinded, "decided", blinded.revision(), lambda: int(blinded.cartridges().decided.sum()))
+        found[person] = counted, blinded.blind_to(), blinded.state()
+    (eva, ada), bob = (found[EVA], found[ADA]), found[BOB]
+    assert ([each[0] for each in (eva, ada, bob)], [each[1] for each in (eva, ada, bob)]) == ([2, 2, 1], ["", "", BOB])
+    assert eva[2] == ada[2] != bob[2]
 
 
 def test_no_view_of_the_store_tells_a_blinded_reader(blinded: Store) -> None:

@@ -54,6 +54,7 @@ def test_a_line_holds_everything_and_chains_to_the_one_before(tmp_path: Path) ->
         "old": "ctc",
         "new": None,
         "reason": "mis-click",
+        "why": "",
         "previous": "0" * 64,
         "hash": expected_hash(first),
     }

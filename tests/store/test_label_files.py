@@ -26,9 +26,9 @@ def desk(store: Store, make_bundle: MakeBundle) -> Iterator[Store]:
     return store
 
 
-def say(store: Store, cell_id: str, label: Label | None, reader: str = "ann", reason: str = "") -> None:
+def say(store: Store, cell_id: str, label: Label | None, reader: str = "ann", reason: str = "", why: str = "") -> None:
     id_ = f"{reader}-{store.journal.head[0]}"
-    store.decide([Decision(id_, cell_id.split("-")[0], cell_id, None, label, reader, "s1", reason)])
+    store.decide([Decision(id_, cell_id.split("-")[0], cell_id, None, label, reader, "s1", reason, why=why)])
 
 
 def said(store: Store) -> list[tuple[str, str, str, str]]:
@@ -125,9 +125,19 @@ def test_bad_rows_are_named_by_line_and_keep_the_others_out(desk: Store, tmp_pat
 def test_what_a_reader_said_since_is_not_overwritten_by_the_same_file(desk: Store, tmp_path: Path) -> None:
     path = write(tmp_path / "labels.csv", "cell_id,label,reader", f"{A},ctc,ann")
     import_labels(desk, path, reader="eva")
-    say(desk, A, Label.NON_CTC)
+    say(desk, A, Label.NON_CTC, why="looked again")
     assert import_labels(desk, path, reader="eva") == ImportReport(1, 0, 1, ())
     assert said(desk) == [(A, "ann", "non-ctc", "")]
+
+
+def test_a_file_changes_labels_with_a_reason_only(desk: Store, tmp_path: Path) -> None:
+    for cell_id in (A, B):
+        say(desk, cell_id, Label.NON_CTC)
+    path = write(tmp_path / "labels.csv", "cell_id,label,reader,reason", f"{A},ctc,ann,", f"{B},ctc,ann,seen again")
+    silent = BadRow(2, f"changes what ann says of cell {A}, which is non-ctc, and gives no reason")
+    assert import_labels(desk, path, reader="eva", partial=True) == ImportReport(2, 1, 0, (silent,))
+    assert import_labels(desk, path, reader="eva", why="list of 3 March") == ImportReport(2, 1, 1, ())
+    assert desk.audit(2).why.tolist() == ["list of 3 March", "seen again"]
 
 
 @pytest.mark.parametrize(

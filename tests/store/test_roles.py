@@ -67,6 +67,7 @@ def test_a_reviewed_patient_joins_the_pool_when_moved_to_train(labelled: Store) 
             "new": '"train"',
             "reason": "signed off on 3 March",
             "role": "single-user",
+            "why": "",
         }
     ]
 

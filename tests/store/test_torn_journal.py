@@ -62,10 +62,11 @@ def test_one_zero_byte_is_no_power_cut(tmp_path: Path, position: int) -> None:
         Journal(tmp_path)
 
 
-def test_lines_from_before_roles_were_kept_stay_valid(tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", [("role", "why"), ("why",)])
+def test_lines_from_before_roles_and_reasons_were_kept_stay_valid(tmp_path: Path, missing: tuple[str, ...]) -> None:
     path = journal_of(tmp_path, 1)
     content = json.loads(path.read_text())
-    assert content.pop("role") == ""
+    assert [content.pop(name) for name in missing] == [""] * len(missing)
     del content["hash"]
     rest = json.dumps(content, sort_keys=True, separators=(",", ":"))
     path.write_text(f'{{"hash":"{hashlib.sha256(rest.encode()).hexdigest()}",{rest[1:]}\n')
