@@ -67,9 +67,14 @@ def _row(item: dict[str, Any]) -> str:
 
 
 def progress(label: str) -> Callable[[int, int, str], None]:
-    """A `Progress` that writes to stderr."""
+    """A `Progress` that writes to stderr, and nothing twice in a row."""
+    last = ""
 
     def report(done: int, total: int, note: str) -> None:
-        typer.echo(f"{label}: {f'{done}/{total} ' if total else ''}{note}", err=True)
+        nonlocal last
+        line = f"{label}: {f'{done}/{total} ' if total else ''}{note}"
+        if line != last:
+            typer.echo(line, err=True)
+        last = line
 
     return report

@@ -105,8 +105,11 @@ def once(name: str, size: int, work: Callable[[], T]) -> tuple[dict[str, Any], T
 
 def umaps_own(layout: Layout, features: NDArray[np.float32]) -> Any:
     """`UMAP.transform` as it is for fewer than 4,096 fitted cells."""
+    from umap import distances
+
     model = restore(layout)
-    model._small_data = True
+    model._small_data, model._sparse_data, model._metric_kwds = True, False, {}
+    model._input_distance_func = distances.named_distances[model.metric]
     return model.transform(features)
 
 

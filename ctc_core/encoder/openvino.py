@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from ctc_core._openvino import Network, threads_or_cores
 from ctc_core.encoder.crops import check_crops
 from ctc_core.encoder.graph import xcit
+from ctc_core.encoder.sizes import PATCH_PX
 from ctc_core.errors import ModelError
 from ctc_core.models import load_config
 from ctc_core.types import EMBEDDING_DIM
 
-BATCH = 16
-"""Crops computed together: more leave the processor's cache."""
+BATCH, TOKENS = 16, 16 * 144
+"""Crops computed together, and their tokens (144 for 96 px): more leave the processor's cache."""
 
 
 class OpenVINOEncoder:
@@ -37,6 +38,7 @@ class OpenVINOEncoder:
             message = f"{folder}: not weights of this network ({reason}). Restore the model folder."
             raise ModelError(message) from error
         self._network = Network(graph, threads=self._lanes)
+        self._batch = min(BATCH, max(TOKENS // (input_px // PATCH_PX) ** 2, 1))
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """As `Embedder.embed`."""
@@ -45,12 +47,12 @@ class OpenVINOEncoder:
 
         def one(start: int) -> None:
             def keep(outputs: Sequence[NDArray[np.float32]]) -> None:
-                vectors[start : start + BATCH] = outputs[0]
+                vectors[start : start + self._batch] = outputs[0]
 
-            self._network(np.ascontiguousarray(crops[start : start + BATCH]), keep)
+            self._network(np.ascontiguousarray(crops[start : start + self._batch]), keep)
 
         with ThreadPoolExecutor(self._lanes) as lanes:
-            list(lanes.map(one, range(0, len(crops), BATCH)))
+            list(lanes.map(one, range(0, len(crops), self._batch)))
         return vectors
 
 
