@@ -156,6 +156,17 @@ def folder(
     show({**about, "cells": sizes, "clusters": sorted(set(made.test.table.cluster.tolist())), "out": str(out)})
 
 
+@experiment_app.command("speed")
+def speed(
+    turns: Annotated[int, typer.Option(min=1, help="Times that both ways are taken, in turn.")] = 3,
+    workers: Workers = 0,
+) -> None:
+    """How much faster sim1 is than plain probability=True fits one by one, figures being the same? Made-up points."""
+    from ctc_core.relabel.experiments.speed import measure
+
+    show(measure(workers=workers, turns=turns, progress=_bar("speed")))
+
+
 # ---- all experiments ------------------------------------------------------------------------------------------------
 
 

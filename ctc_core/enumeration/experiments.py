@@ -20,8 +20,8 @@ AROUND = (1.0, 25.0)
 BINS = 10
 """Bins of equal width over 0..1."""
 BOOTSTRAP = 1000
-PER_LAB = 25
-"""Draws of each lab."""
+PER_LAB = 10
+"""Draws of each lab, which share what it has learned: of few labs, one that has learned badly would decide."""
 STEP = 5
 """Decisions between two looks at the bound."""
 
@@ -46,14 +46,16 @@ def count_experiment(patients: int, seed: int, *, cut_off: int = 5, progress: Pr
         progress(index + 1, patients, "Draws read")
     table = np.array(rows, float)
     p_patient, high, p_tube, reached, covered, confirmed, ctcs = table.T
+    lab_of = np.arange(patients) // PER_LAB
     return {
         "patients": patients,
         "seed": seed,
         "cut_off": cut_off,
         "data": "simulated counts, readers and misses; mean per 7.5 ml log-uniform 1 to 25",
         "bins": f"{BINS} of equal width",
-        "patient": calibration(p_patient, high, seed),
-        "tube": calibration(p_tube, reached, seed),
+        "labs": int(lab_of[-1]) + 1,
+        "patient": calibration(p_patient, high, seed, lab_of),
+        "tube": calibration(p_tube, reached, seed, lab_of),
         "interval_of_tube_holds": _share(covered.astype(bool)),
         "confirmed": round(float(confirmed.mean()), 2),
         "true": round(float(ctcs.mean()), 2),
@@ -77,15 +79,21 @@ def _count_row(lab: Lab, draw: SimulatedDraw, cut_off: int, seed: int) -> tuple[
     return found.p_patient, high, found.p_tube, reached, covered, found.confirmed, draw.ctcs
 
 
-def calibration(p: Array, happened: Array, seed: int, bins: int = BINS) -> dict[str, Any]:
-    """Expected calibration error with a 95 % bootstrap interval over patients, bins, and Brier's score.
+def calibration(
+    p: Array, happened: Array, seed: int, lab_of: NDArray[np.int64] | None = None, bins: int = BINS
+) -> dict[str, Any]:
+    """Expected calibration error with a 95 % bootstrap interval, bins, and Brier's score.
 
-    `by_chance`: mean error of probabilities that are exactly right, with as many patients; no estimate can be below.
+    lab_of: (n,) which lab a patient is of: labs are drawn again, not patients (None).
+
+    `by_chance`: mean error, and `by_chance_95` the 95th percentile, of probabilities that are exactly right, with as
+    many patients: the floor of this estimate. The bootstrap interval lies above the error for the same reason.
+    `too_high`: predicted less happened, over all patients.
     """
     rng, n = np.random.default_rng([seed, 3]), len(p)
-    again = [rng.integers(0, n, n) for _ in range(BOOTSTRAP)]
+    again = _drawn_again(rng, np.arange(n) if lab_of is None else lab_of)
     low, high = np.quantile([calibration_error(p[rows], happened[rows], bins) for rows in again], [0.025, 0.975])
-    chance = np.mean([calibration_error(p, (rng.random(n) < p).astype(float), bins) for _ in range(BOOTSTRAP)])
+    right = [calibration_error(p, (rng.random(n) < p).astype(float), bins) for _ in range(BOOTSTRAP)]
     which = np.minimum((p * bins).astype(int), bins - 1)
     rows = [
         {"n": int(inside.sum()), "predicted": _round(p[inside].mean()), "happened": _round(happened[inside].mean())}
@@ -96,10 +104,17 @@ def calibration(p: Array, happened: Array, seed: int, bins: int = BINS) -> dict[
         "error": _round(calibration_error(p, happened, bins)),
         "low": _round(low),
         "high": _round(high),
-        "by_chance": _round(chance),
+        "by_chance": _round(np.mean(right)),
+        "by_chance_95": _round(np.quantile(right, 0.95)),
+        "too_high": _round((p - happened).mean()),
         "brier": _round(((p - happened) ** 2).mean()),
         "bins": rows,
     }
+
+
+def _drawn_again(rng: np.random.Generator, lab_of: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    rows = [np.flatnonzero(lab_of == lab) for lab in range(int(lab_of.max()) + 1)]
+    return [np.concatenate([rows[k] for k in rng.integers(0, len(rows), len(rows))]) for _ in range(BOOTSTRAP)]
 
 
 def calibration_error(p: Array, happened: Array, bins: int = BINS) -> float:

@@ -30,9 +30,17 @@ LARGEST_LOGIT = 6.0
 """Probabilities nearer to 0 or 1 than a quarter of a percent say no more than that."""
 MIN_PATIENTS = 3
 """Reviewed patients from which differences between patients are estimated."""
-WORTH = 1.0
-"""Patients that the assumptions before any review count as, once there are reviews."""
-ROUNDS = 12
+MEAN_WORTH = 0.1
+"""Patients that the assumed mean counts as, once there are reviews: little, since a lab's images may be three times as
+far from it as its patients are from each other."""
+SPREAD_WORTH = float(len(COLUMNS))
+"""Patients that the assumed spread within a lab counts as: as many as coefficients, for fewer say little."""
+ANY_LEVEL = 2.0
+"""Standard deviation by which the level of a new patient, all intercepts together, differs from those reviewed beyond
+how those differ: numbers of CTCs spread over orders of magnitude, and the next patient need not be like the last ones.
+A level believed too firmly pulls patients with hardly any CTCs up to the usual, and takes readers' false calls for
+CTCs."""
+ROUNDS = 15
 """Steps of expectation maximisation; more change nothing that matters."""
 
 
@@ -63,14 +71,20 @@ COMMON, OWN = 1.5, 0.7
 with more CTCs has more of them in every group, and numbers of CTCs spread over two orders of magnitude."""
 
 
-def _spread() -> Array:
-    covariance = np.diag(np.square([OWN, OWN, OWN, OWN, 0.4, 1.5]))
+def _spread(share: float = 1.0) -> Array:
+    """share: of the standard deviations beside that of all intercepts together."""
+    covariance = np.diag(np.square(share * np.array([OWN, OWN, OWN, OWN, 0.4, 1.5])))
     covariance[:4, :4] += COMMON**2
     return covariance
 
 
 UNTAUGHT = Belief(np.array([-1.0, -1.5, -2.0, -4.0, 0.7, 4.0]), _spread(), patients=0)
 """Before any review: rough values for Table 2's patients, wide enough that reading decides (assumed)."""
+
+
+WITHIN_LAB = _spread(0.5)
+"""Between patients of one lab, who share classifier, stains and operator, before any is reviewed (assumed): half as far
+apart as those of any two labs. Slopes believed to differ more than they do make CTCs of hopeless images."""
 
 
 def logits(probability: pd.Series, missing: float = 0.5) -> Array:
@@ -162,7 +176,8 @@ def learn(reviews: Sequence[Review], start: Belief = UNTAUGHT) -> Belief:
     """What to believe of a new patient after reviews.
 
     Mean and covariance of the coefficients over patients by expectation maximisation (Laplace's approximation in each
-    patient), with `start` counting as `WORTH` patients. Below `MIN_PATIENTS` it is kept as it is.
+    patient); the mean of `start` counts as `MEAN_WORTH` patients and `WITHIN_LAB` as `SPREAD_WORTH` (a normal inverse
+    Wishart prior). The level stays open (`ANY_LEVEL`). Below `MIN_PATIENTS` `start` is kept as it is.
     """
     read = [review for review in reviews if len(review.said)]
     if len(read) < MIN_PATIENTS:
@@ -170,7 +185,9 @@ def learn(reviews: Sequence[Review], start: Belief = UNTAUGHT) -> Belief:
     belief, n = start, len(read)
     for _ in range(ROUNDS):
         found = [review.update(belief) for review in read]
-        mean = (sum(one.mean for one in found) + WORTH * start.mean) / (n + WORTH)
+        mean = (sum(one.mean for one in found) + MEAN_WORTH * start.mean) / (n + MEAN_WORTH)
         apart = [np.outer(one.mean - mean, one.mean - mean) + one.covariance for one in found]
-        belief = Belief(mean, (sum(apart) + WORTH * start.covariance) / (n + WORTH), n)
-    return Belief(belief.mean, belief.covariance * (1 + 1 / n), n)
+        belief = Belief(mean, (sum(apart) + SPREAD_WORTH * WITHIN_LAB) / (n + SPREAD_WORTH), n)
+    covariance = belief.covariance * (1 + 1 / n)
+    covariance[:4, :4] += ANY_LEVEL**2
+    return Belief(belief.mean, covariance, n)

@@ -41,10 +41,15 @@ class Svm:
 
 
 def fit(features: Features, labels: NDArray[np.int64]) -> Svm:
-    """Fit on (n, d) features and (n,) labels; the order of rows has a minute influence."""
+    """Fit on (n, d) features and (n,) labels 0 or 1; the order of rows has a minute influence.
+
+    Rows weigh as with `class_weight="balanced"`, to the last bit: given one by one, scikit-learn need not look the
+    classes up, which takes half as long as a fit on 100 cells.
+    """
     from sklearn.svm import SVC
 
-    if len(set(labels.tolist())) < 2:
+    counts = np.bincount(labels, minlength=2)
+    if not counts.all():
         return Svm(None, int(labels[0]) if len(labels) else 0)
-    svc = SVC(kernel="rbf", C=1, gamma="scale", class_weight="balanced", break_ties=True)
-    return Svm(svc.fit(features, labels))
+    svc = SVC(kernel="rbf", C=1, gamma="scale", break_ties=True)
+    return Svm(svc.fit(features, labels, sample_weight=(len(labels) / (2 * counts))[labels]))

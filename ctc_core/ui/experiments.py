@@ -130,10 +130,13 @@ def figure(rows: pd.DataFrame, *, by_cluster: bool) -> alt.FacetChart:
     )
     known = list(dict.fromkeys(rows[line]))
     names = [name for name in FIRST if name in known] + [name for name in known if name not in FIRST]
-    legend = alt.Legend(orient="bottom", columns=4, symbolSize=200, symbolOpacity=1)
+    legend = alt.Legend(
+        orient="bottom", columns=4, symbolType="stroke", symbolSize=900, symbolStrokeWidth=2.5, symbolOpacity=1
+    )
+    ticks = alt.Axis(values=sorted({int(labels) for labels in rows.labels}), labelFlush=False)
     lines = alt.Color(f"{line}:N", title=None, sort=names, legend=legend)
     base = alt.Chart().encode(
-        alt.X("labels:Q", title="Labelled cells", scale=alt.Scale(zero=False)),
+        alt.X("labels:Q", title="Labelled cells", scale=alt.Scale(zero=False, nice=False, padding=6), axis=ticks),
         lines,
         tooltip=[
             alt.Tooltip("strategy:N", title="Strategy"),
@@ -145,10 +148,13 @@ def figure(rows: pd.DataFrame, *, by_cluster: bool) -> alt.FacetChart:
             alt.Tooltip("n_ctc:Q", title="CTCs among them"),
         ],
     )
-    scale = alt.Scale(domain=[0, 1])
-    band = base.mark_area(opacity=0.15).encode(alt.Y("low:Q", scale=scale, title="F1"), alt.Y2("high:Q"))
+    scale = alt.Scale(domain=[0, 1.04], nice=False)  # room for points at 1, or their panel's title moves
+    shares = alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", labelFlush=False)
+    band = base.mark_area(opacity=0.15).encode(alt.Y("low:Q", scale=scale, title="F1", axis=shares), alt.Y2("high:Q"))
     curve = base.mark_line(point=alt.OverlayMarkDef(size=36)).encode(
-        alt.Y("f1:Q", scale=scale), alt.StrokeDash(f"{line}:N", sort=names, legend=None)
+        alt.Y("f1:Q", scale=scale, axis=shares), alt.StrokeDash(f"{line}:N", sort=names, legend=None)
     )
     panels = alt.layer(band, curve, data=rows).properties(width=215, height=170)
-    return panels.facet(alt.Facet(f"{panel}:N", sort=order, title=None), columns=4)
+    own_axes = alt.Resolve(axis=alt.AxisResolveMap(x="independent"))  # else a short last row leaves one without a panel
+    facets: alt.FacetChart = panels.facet(alt.Facet(f"{panel}:N", sort=order, title=None), columns=4, resolve=own_axes)
+    return facets

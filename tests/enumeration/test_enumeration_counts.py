@@ -25,7 +25,17 @@ from ctc_core.enumeration import (
 )
 from ctc_core.enumeration.counts import after_decision, per_standard, reaching
 from ctc_core.enumeration.misses import UNKNOWN, Misses, misses, unseen
-from ctc_core.enumeration.recalibration import UNTAUGHT, Belief, Review, called_chance, chances, design, learn, update
+from ctc_core.enumeration.recalibration import (
+    ANY_LEVEL,
+    UNTAUGHT,
+    Belief,
+    Review,
+    called_chance,
+    chances,
+    design,
+    learn,
+    update,
+)
 from ctc_core.reliability import Rates
 
 
@@ -228,8 +238,26 @@ def test_what_earlier_draws_teach() -> None:
         reviews.append(Review(x, rng.random(200) < chances(own[None], x)[0], np.ones(200), np.zeros(200)))
     found = learn(reviews)
     assert found.patients == 15 and np.abs(found.mean - true).max() < 0.8
-    assert 0.6 < np.sqrt(found.covariance[0, 0]) < 1.7 and np.sqrt(found.covariance[4, 4]) < 0.4
+    assert 0.6 < np.sqrt(found.covariance[0, 0] - ANY_LEVEL**2) < 1.7 and np.sqrt(found.covariance[4, 4]) < 0.4
     assert learn(reviews[:2]) is UNTAUGHT
+
+
+def test_a_patient_with_few_ctcs_is_not_pulled_up_to_the_usual() -> None:
+    """Fifteen patients of whose images a third were called CTCs; of the next one's 300 two, as many as false ones."""
+    rng = np.random.default_rng(2)
+    x, sensitivity, false = (
+        design(gallery(["model"] * 300, [None] * 300, p=0.5)),
+        np.full(300, 0.95),
+        np.full(300, 0.006),
+    )
+    level = np.array([1, 1, 1, 1, 0, 0])
+    usual = learn([Review(x, rng.random(300) < 1 / 3, sensitivity, false) for _ in range(15)])
+    firm = replace(usual, covariance=usual.covariance - ANY_LEVEL**2 * np.outer(level, level))
+    open_, pulled = (
+        300 * chances(Review(x, np.arange(300) < 2, sensitivity, false).update(one).mean[None], x)[0].mean()
+        for one in (usual, firm)
+    )
+    assert open_ < 3 < 5 < pulled
 
 
 # ---- the bound -------------------------------------------------------------------------------------------------------

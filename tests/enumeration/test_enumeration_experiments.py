@@ -19,7 +19,16 @@ def test_probabilities_that_are_right_are_told_from_wrong_ones() -> None:
     happened = (np.random.default_rng(1).random(2000) < p).astype(float)
     right, wrong = calibration(p, happened, seed=0), calibration(p, 1 - happened, seed=0)
     assert right["error"] < 0.05 < 0.4 < wrong["low"] and right["by_chance"] < 0.04
+    assert right["by_chance"] < right["by_chance_95"] < 0.06 and abs(right["too_high"]) < 0.03
     assert sum(row["n"] for row in right["bins"]) == 2000
+
+
+def test_labs_are_drawn_again_as_a_whole() -> None:
+    """Two labs, one of which is always wrong: errors of its patients come together, so the interval is wide."""
+    p, happened = np.full(200, 0.05), np.repeat([0.0, 1.0], 100)
+    apart, together = calibration(p, happened, seed=0), calibration(p, happened, seed=0, lab_of=np.arange(200) // 100)
+    assert (together["low"], together["high"]) == (0.05, 0.95)
+    assert 0.3 < apart["low"] < 0.45 < apart["high"] < 0.6 and apart["too_high"] == -0.45
 
 
 def test_a_simulated_draw_and_its_review() -> None:

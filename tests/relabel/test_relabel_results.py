@@ -149,7 +149,7 @@ def test_runs_are_kept_and_not_computed_twice(folder: Path, tmp_path: Path, monk
 
 def test_processes_give_the_same_and_faster_fits_too(folder: Path) -> None:
     plan = Sim1(start=30, step=20, loops=1)
-    found = speed.measure(read_features(folder), plan=plan, seeds="2", workers=2)
+    found = speed.measure(read_features(folder), plan=plan, seeds="2", workers=2, turns=1)
     assert (found["same"], found["runs"], found["loops"], found["workers"]) == (True, 2, 1, 2)
     assert found["ratio"] == pytest.approx(found["serial_probability_s"] / found["ours_s"], rel=0.1)
 

@@ -37,7 +37,7 @@ def test_a_signed_report_says_everything() -> None:
         "0.297 (19 of 64; 95 % interval 0.199 to 0.418)",
         "Anna Müller: 230 decisions, 2026-11-20 to 2026-11-21", "Łukasz Ōno <lab>: 25 decisions, 2026-11-21",
         "10 of 64 (16 %) candidates; 2,000 of 14,702 (14 %) cells", "1.4 (0.0 to 5.0), 95 % interval",
-        "402 cells, more than usual", "All candidates read twice; <b>conflicts</b> & doubts settled.",
+        "402 of 14,702 (3 %) cells, more than usual", "All candidates read twice; <b>conflicts</b> & doubts settled.",
         "The interval rests on Poisson sampling", "Since the map was built: The classifier was fitted again.",
         "ctc-ck-v3-0123456789ab", "xcit-dino-v3-0123456789ab", "svm-0123456789ab, SHA-256 " + "ab" * 32,
         "map-0123456789ab, map-0123456789abcdef", "cd" * 32, "CTC review desk 0.1.0, code 0123456789ab",

@@ -67,7 +67,7 @@ def run_jobs(
 
     Args:
         kept: folder of finished runs, created; None keeps none.
-        workers: processes; 1 computes in this one. Each fits with one thread.
+        workers: processes, this one among them. Each fits with one thread.
         progress: done and all jobs; called at once with those found in `kept`.
 
     Raises:
@@ -94,10 +94,17 @@ def _computed(read: FeaturesFolder, folder: Path, jobs: list[Job], workers: int)
         with _one_thread():
             yield from (run_job(read, job) for job in jobs)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(folder,))
+    pool = ProcessPoolExecutor(workers - 1, mp_context=get_context("spawn"), initializer=_begin, initargs=(folder,))
     try:
-        waiting = [pool.submit(_work, job) for job in jobs]
-        for future in as_completed(waiting):
+        waiting = {job: pool.submit(_work, job) for job in jobs}
+        with _one_thread():  # the others need seconds to start: this one works, too, from the end
+            for job in reversed(jobs):
+                if job in waiting and waiting[job].cancel():
+                    del waiting[job]
+                    yield run_job(read, job)
+                for other in [one for one, future in waiting.items() if future.done()]:
+                    yield waiting.pop(other).result()
+        for future in as_completed(waiting.values()):
             yield future.result()
     except BrokenExecutor as error:  # the system has killed it, or it could not start
         message = f"A worker process died ({error}). Run the command again: finished runs are kept. Try --workers 1."
