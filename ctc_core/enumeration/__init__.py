@@ -20,7 +20,7 @@ from ctc_core.enumeration.counts import CUT_OFFS, METHOD, Cancer, Count, Knowled
 from ctc_core.enumeration.ppv import Overlap, PpvRow, Side, pooled, ppv_row
 from ctc_core.enumeration.readers import ReaderErrors, reader_errors
 from ctc_core.enumeration.stopping import Unseen, Verdict, reading_order, strange, unseen_ctcs
-from ctc_core.enumeration.summary import Summary, summarise
+from ctc_core.enumeration.summary import ClosePair, Summary, close_pairs, summarise
 from ctc_core.enumeration.worth import less_certain, worth
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "MATCH_UM",
     "METHOD",
     "Cancer",
+    "ClosePair",
     "Count",
     "Knowledge",
     "Overlap",
@@ -43,6 +44,7 @@ __all__ = [
     "at_threshold",
     "candidate_rows",
     "candidate_table",
+    "close_pairs",
     "count",
     "event_ids",
     "less_certain",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from ctc_core.enumeration.candidates import proposed
 from ctc_core.intervals import Proportion, wilson
-from ctc_core.types import Label
+from ctc_core.types import PIXEL_UM, Label
+
+CLOSE_UM = 10.0
+"""Centres closer than most CTCs are wide (median 12.4 um) may belong to one cell."""
 
 
 @dataclass(frozen=True)
@@ -46,3 +50,24 @@ def summarise(table: pd.DataFrame, events: pd.DataFrame) -> Summary:
         confirmed=int(ctc.sum()),
         undecided=int((~decided).sum()),
     )
+
+
+@dataclass(frozen=True)
+class ClosePair:
+    """Two confirmed candidates that may show one cell."""
+
+    first: str
+    second: str
+    distance_um: float
+
+
+def close_pairs(table: pd.DataFrame) -> list[ClosePair]:
+    """Confirmed CTCs on the same frame less than `CLOSE_UM` apart: perhaps counted twice. `table` as in `summarise`."""
+    from scipy.spatial import KDTree
+
+    found = []
+    for _, group in table[table.label == Label.CTC.value].groupby("frame"):
+        places, ids = group[["y", "x"]].to_numpy(float) * PIXEL_UM, group.candidate_id.tolist()
+        for i, j in sorted(KDTree(places).query_pairs(CLOSE_UM)):
+            found.append(ClosePair(ids[i], ids[j], float(np.hypot(*(places[i] - places[j])))))
+    return found

@@ -109,8 +109,8 @@ def strategy(name: str) -> Strategy:
 def recommended(*, classifier: bool) -> str:
     """Name of the strategy that the desk proposes; `classifier`: there is one.
 
-    Near the limit lie the cells that would be false candidates. Of strategies that ask about whole cartridges these
-    bring the fewest images on patients nobody has seen (`experiment final`). Before there is a classifier no cell is
-    near a limit; ours then asks for typical cells.
+    Near the limit lie the cells that would be false candidates: asking for them, or for those an ensemble disagrees
+    on, which takes longer, leaves the fewest images to read on patients nobody has seen (`experiment final`). Before
+    there is a classifier no cell is near a limit; ours then asks for typical cells.
     """
     return "margin" if classifier else "ours"

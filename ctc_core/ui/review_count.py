@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from ctc_core.counting import AtThreshold, CountOptions, CountReport, at_threshold, count_cartridge
-from ctc_core.enumeration import Summary
+from ctc_core.enumeration import ClosePair, Summary
 from ctc_core.enumeration.counts import METHOD
 from ctc_core.enumeration.stopping import Verdict
 from ctc_core.intervals import Proportion
@@ -110,6 +112,17 @@ def show_count(summary: Summary, report: CountReport) -> None:
         for label, value, below, meaning in figures:
             st.metric(label, value, below, delta_color="off", delta_arrow="off", help=plain(meaning), width="content")
     st.markdown(f"{ICONS[unseen.verdict]} {plain(unseen.sentence)}")
+
+
+def show_close_pairs(pairs: Sequence[ClosePair]) -> None:
+    """Ask about confirmed candidates that may show the same cell."""
+    if not pairs:
+        return
+    told = "; ".join(f"{pair.first} and {pair.second}, {pair.distance_um:.0f} µm apart" for pair in pairs)
+    st.warning(
+        plain(f"Perhaps counted twice: {told}. If two of them show the same cell, decide one of them as Non-CTC."),
+        icon=":material/warning:",
+    )
 
 
 def _ppv(proportion: Proportion | None) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from ctc_core import workflows
+from ctc_core.enumeration import close_pairs
 from ctc_core.review.choice import arranged, choose
 from ctc_core.ui import review, review_count
 from ctc_core.ui.choose_cartridge import choose_cartridge
@@ -80,6 +81,7 @@ def read() -> None:
     with figures:  # last, so that the browser hears first what has been saved
         now = review_count.load_count(store, cartridge_id, threshold, options)
         review_count.show_count(workflows.summary(store, cartridge_id, table), now)
+        review_count.show_close_pairs(close_pairs(table))
         if store.active_model("classifier") is None:
             st.caption(
                 "There is no classifier yet, so only CellSearch's events are shown. Label cells of training patients, "
