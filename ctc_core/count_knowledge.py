@@ -127,9 +127,9 @@ def trust(store: Store, threshold: float) -> Trust:
     Raises:
         UserError: there is no map or no classifier.
     """
-    state = _state(store)
-    known = kept(store, "labelled", state, lambda: labelled(store))
-    return kept(store, f"trust/{threshold}", state, lambda: judged(known, threshold))
+    now = state(store)
+    known = kept(store, "labelled", now, lambda: labelled(store))
+    return kept(store, f"trust/{threshold}", now, lambda: judged(known, threshold))
 
 
 def drawn(store: Store, cartridge_id: str, threshold: float) -> Draw:
@@ -137,13 +137,13 @@ def drawn(store: Store, cartridge_id: str, threshold: float) -> Draw:
     return kept(
         store,
         f"draw/{cartridge_id}",
-        (_state(store), threshold),
+        (state(store), threshold),
         lambda: draw(store, trust(store, threshold), cartridge_id),
     )
 
 
-def _state(store: Store) -> str:
-    """Of map, classifier, and labels that they are judged by."""
+def state(store: Store) -> str:
+    """Of map, classifier, and labels that they are judged by (`assessment.fingerprint`); empty without either."""
     return kept(store, "fingerprint", store.revision(), lambda: fingerprint(store))
 
 
@@ -165,7 +165,7 @@ def worth_a_look(store: Store, cartridge_id: str, table: pd.DataFrame, threshold
         cells = kept(
             store,
             f"less/{cartridge_id}",
-            (_state(store), threshold),
+            (state(store), threshold),
             lambda: _less_certain(store, cartridge_id, threshold),
         )
     except UserError:

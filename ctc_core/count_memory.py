@@ -1,4 +1,4 @@
-"""What counting keeps of each open store, so that moving a slider or deciding one image does not start from nothing."""
+"""What is kept of each open store, so that moving a slider or deciding one image does not start from nothing."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ctc_core.count_knowledge import situation, worth_a_look
-from ctc_core.count_memory import kept
+from ctc_core.count_memory import cartridges, kept
 from ctc_core.enumeration.candidates import proposed
 from ctc_core.enumeration.counts import STANDARD_ML, Count, Whole, confirmed, count, decided, sample, shown
 from ctc_core.enumeration.ppv import PpvRow, pooled, ppv_row
@@ -128,12 +128,13 @@ def count_cartridge(
         SettingsError: a cut-off or volume that cannot be.
     """
     _check(options)
+    key = (store.revision(), threshold)  # before anything is read: what is kept must not be older than its key
     now = situation(store, cartridge_id, threshold)
     table, known = now.table, now.known
-    samples = sample(table, known)
+    samples = kept(store, f"samples/{cartridge_id}", key, lambda: sample(table, known))
     evidence = strange(known.belief, table, known.errors, _order_read(store, cartridge_id, table))
     of_image = worth(table, samples, known.errors, cut_off=options.cut_off, volume_ml=options.volume_ml)
-    left, listed = np.flatnonzero(table.label.isna()), table[shown(table)]
+    unread, listed = table.label.isna().to_numpy(bool), table[shown(table)]
     return CountReport(
         cartridge_id=cartridge_id,
         pseudonym=pseudonym_of(store, cartridge_id),
@@ -147,7 +148,7 @@ def count_cartridge(
         ppv=ppv_row(cartridge_id, table),
         at=tuple(at_threshold(store, cartridge_id, value) for value in THRESHOLDS),
         next_ids=reading_order(table, samples),
-        worth={str(table.candidate_id.iloc[i]): float(of_image[i]) for i in left},
+        worth=dict(zip(map(str, table.candidate_id[unread]), of_image[unread].tolist(), strict=True)),
         less_certain=worth_a_look(store, cartridge_id, table, threshold).head(options.less_certain),
         errors=known.errors,
         reviews=known.belief.patients,
@@ -166,7 +167,7 @@ def _check(options: CountOptions) -> None:
 
 def pseudonym_of(store: Store, cartridge_id: str) -> str:
     """Whose cartridge it is."""
-    return str(store.cartridges().set_index("cartridge_id").pseudonym[cartridge_id])
+    return str(cartridges(store).set_index("cartridge_id").pseudonym[cartridge_id])
 
 
 def _order_read(store: Store, cartridge_id: str, table: pd.DataFrame) -> list[int]:
@@ -201,8 +202,8 @@ def follow_up(
     Raises:
         UserError: the patient has no cartridge in the store.
     """
-    cartridges = store.cartridges()
-    own = cartridges[cartridges.pseudonym == pseudonym].sort_values(["imported_at", "cartridge_id"])
+    every = cartridges(store)
+    own = every[every.pseudonym == pseudonym].sort_values(["imported_at", "cartridge_id"])
     if own.empty:
         message = f"{pseudonym}: no cartridge of this patient in the store. Ingest one first."
         raise UserError(message)
@@ -228,8 +229,8 @@ class PpvTable:
 
 def ppv_table(store: Store, threshold: float) -> PpvTable:
     """Predictive values of every patient with a decision, from the decisions in the store."""
-    cartridges = store.cartridges()
-    read = cartridges[cartridges.decided > 0]
+    every = cartridges(store)
+    read = every[every.decided > 0]
     rows = tuple(
         pooled(str(patient), [ppv_row(str(id_), candidates(store, str(id_), threshold)) for id_ in own.cartridge_id])
         for patient, own in read.groupby("pseudonym")

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ctc_core.assessment import Trust, draw, trust
+from ctc_core.assessment import Trust
+from ctc_core.count_knowledge import drawn, trust
 from ctc_core.errors import UserError
 from ctc_core.map_view import ClusterRow, MapView, Mistake, Place
 from ctc_core.reliability import DrawReliability
@@ -25,15 +26,15 @@ def map_view(store: Store, cartridge_id: str | None, threshold: float) -> tuple[
         return None, ""
     known = trust(store, threshold)
     cells = store.cells_on_map(known.built.model.model_id, known.classifier_id, cartridge_id)
-    found, why_not = _draw(store, known, cartridge_id)
+    found, why_not = _draw(store, cartridge_id, threshold)
     return _view(known, cells, cartridge_id, found), why_not
 
 
-def _draw(store: Store, known: Trust, cartridge_id: str | None) -> tuple[DrawReliability | None, str]:
+def _draw(store: Store, cartridge_id: str | None, threshold: float) -> tuple[DrawReliability | None, str]:
     if cartridge_id is None:
         return None, ""
     try:
-        return draw(store, known, cartridge_id).reliability, ""
+        return drawn(store, cartridge_id, threshold).reliability, ""
     except UserError as error:
         return None, str(error)
 

@@ -63,6 +63,23 @@ def test_half_the_blood_counts_twice(small_store: SmallStore) -> None:
     assert half.count.in_tube.high - half.count.in_tube.low > whole.count.in_tube.high - whole.count.in_tube.low
 
 
+def test_what_is_kept_is_not_shown_after_a_decision(small_store: SmallStore) -> None:
+    """The count after each decision is that of a store opened anew, which has kept nothing."""
+    folder = small_store()
+    with Store.open(folder) as store:
+        before = count_cartridge(store, CARTRIDGE, 0.5)
+        count_cartridge(store, CARTRIDGE, 0.6)
+        read(store, CARTRIDGE, n=3, ctcs=2)
+        after, quarter = (count_cartridge(store, CARTRIDGE, 0.5, CountOptions(volume_ml=ml)) for ml in (7.5, 30))
+    with Store.open(folder) as store:
+        anew = count_cartridge(store, CARTRIDGE, 0.5)
+        quarter_anew = count_cartridge(store, CARTRIDGE, 0.5, CountOptions(volume_ml=30))
+    assert (before.count.confirmed, after.count.confirmed) == (0, 2) and before.count != after.count
+    assert (after.count, after.unseen, after.at) == (anew.count, anew.unseen, anew.at)
+    assert (after.next_ids, after.worth) == (anew.next_ids, anew.worth)
+    assert quarter.count == quarter_anew.count != after.count
+
+
 def test_a_volume_that_cannot_be(small_store: SmallStore) -> None:
     with Store.open(small_store()) as store, pytest.raises(SettingsError, match=r"0\.5 to 50 ml"):
         count_cartridge(store, CARTRIDGE, 0.5, CountOptions(volume_ml=0.0))

@@ -130,10 +130,13 @@ def sample(table: pd.DataFrame, known: Knowledge, *, n: int = 2000, seed: int = 
     q, (sensitivity, false_positive) = chances(drawn, x), known.errors.sample(hard, n, rng)
     called = called_chance(q, sensitivity, false_positive)
     told = said & shown(table)
-    fits = np.log(np.where(ctc, called, 1 - called)[:, told]).sum(axis=1)
+    of_told = called[:, told]
+    fits = np.log(np.where(ctc[told], of_told, 1 - of_told)).sum(axis=1)
     weight = fits + known.belief.log_density(drawn) - found.log_density(drawn)
     rows = np.sort(rng.choice(n, n, p=np.exp(weight - np.logaddexp.reduce(weight))))
-    after = np.where(said, after_decision(q, ctc, sensitivity, false_positive), q)[rows]
+    after = q[rows]
+    chance = after.mean(axis=0)
+    after[:, said] = after_decision(q[:, said], ctc[said], sensitivity[:, said], false_positive[:, said])[rows]
     is_ctc = rng.random(after.shape) < after
     seen = np.asarray(table.label.notna())
     return Samples(
@@ -142,7 +145,7 @@ def sample(table: pd.DataFrame, known: Knowledge, *, n: int = 2000, seed: int = 
         unseen(known.misses, table, is_ctc, rng),
         is_ctc[:, proposed(table)].sum(axis=1),
         called[rows].mean(axis=0),
-        q[rows].mean(axis=0),
+        chance,
     )
 
 

@@ -103,7 +103,10 @@ def design(table: pd.DataFrame) -> Array:
 
 def chances(coefficients: Array, x: Array) -> Array:
     """(s, n) probability that a reader calls each of n images a CTC, for each of s sets of coefficients (s, k)."""
-    return np.asarray(1 / (1 + np.exp(-(coefficients @ x.T))))
+    odds = coefficients @ x.T
+    np.exp(np.negative(odds, out=odds), out=odds)  # in place: a draw's samples are 100 MB
+    odds += 1
+    return np.asarray(np.divide(1, odds, out=odds))
 
 
 def called_chance(q: Array, sensitivity: Array | float, false_positive: Array | float) -> Array:

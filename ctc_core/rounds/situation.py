@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ctc_core import classify
 from ctc_core.classify import Classifier
+from ctc_core.count_memory import kept
 from ctc_core.errors import UserError
 from ctc_core.latent import BACKGROUND
 from ctc_core.relabel.evidence import Evidence
@@ -42,10 +43,16 @@ class Situation:
 def situation(store: Store, *, encoder_id: str | None = None) -> Situation:
     """The situation for one encoder's vectors; None: the classifier's, or that of most cells of training patients.
 
+    Kept until the store changes, so that another strategy is tried at once; not to be changed.
+
     Raises:
         UserError: there is no cell of a training patient.
     """
-    encoder_id = encoder_id or _encoder(store)
+    asked = encoder_id or _encoder(store)
+    return kept(store, "relabel", (store.revision(), asked), lambda: _situation(store, asked))
+
+
+def _situation(store: Store, encoder_id: str) -> Situation:
     with store.frozen():
         model, latent_map = (_active(store, kind, encoder_id) for kind in ("classifier", "map"))
         clusters = clusters_of(store, latent_map)
@@ -64,7 +71,8 @@ def left_to_ask(store: Store) -> int:
     Raises:
         UserError: there is no cell of a training patient.
     """
-    return store.askable(_encoder(store))
+    encoder_id = _encoder(store)
+    return kept(store, "askable", (store.revision(), encoder_id), lambda: store.askable(encoder_id))
 
 
 def _encoder(store: Store) -> str:

@@ -116,18 +116,27 @@ class Maps(Registry):
         """
         return self._rows(
             """
-            SELECT cell_id, cartridge_id, role, latent_point.x, latent_point.y, cluster, known.label,
-                scored.probability
-            FROM latent_point JOIN cell USING (cell_id) JOIN cartridge USING (cartridge_id)
-            JOIN patient USING (pseudonym)
-            LEFT JOIN (SELECT cell_id, label FROM training_label) AS known USING (cell_id)
-            LEFT JOIN (SELECT cell_id, probability FROM prediction WHERE model_id = ?) AS scored USING (cell_id)
-            WHERE map_id = ? AND (role = 'train' OR (role = 'test' AND known.label IS NOT NULL) OR cartridge_id = ?)
+            WITH among AS MATERIALIZED ( -- few, and therefore first: the other tables hold a row for every cell
+                SELECT cell_id, cartridge_id, role, known.label FROM (
+                    SELECT cartridge_id, role FROM cartridge JOIN patient USING (pseudonym)
+                    WHERE role IN ('train', 'test') OR cartridge_id = $cartridge
+                )
+                JOIN cell USING (cartridge_id)
+                LEFT JOIN (SELECT cell_id, label FROM training_label) AS known USING (cell_id)
+                WHERE role = 'train' OR known.label IS NOT NULL OR cartridge_id = $cartridge
+            )
+            SELECT cell_id, cartridge_id, role, placed.x, placed.y, cluster, label, scored.probability FROM among
+            JOIN (
+                SELECT cell_id, x, y, cluster FROM latent_point SEMI JOIN among USING (cell_id) WHERE map_id = $map
+            ) AS placed USING (cell_id)
+            LEFT JOIN (
+                SELECT cell_id, probability FROM prediction SEMI JOIN among USING (cell_id) WHERE model_id = $model
+            ) AS scored USING (cell_id)
             ORDER BY cell_id
             """,
-            model_id,
-            map_id,
-            cartridge_id,
+            cartridge=cartridge_id,
+            map=map_id,
+            model=model_id,
         )
 
     def map_counts(self, map_id: str, model_id: str) -> tuple[int, int]:

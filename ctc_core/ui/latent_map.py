@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from ctc_core import assessment, mapped
+from ctc_core import count_knowledge, mapped
 from ctc_core.intervals import Interval
 from ctc_core.latent import BACKGROUND
 from ctc_core.map_view import MapView, Mistake, Place, cluster_name, figures
@@ -56,7 +56,7 @@ class Loaded:
 
 def load_view(store: Store, cartridge_id: str | None, threshold: float) -> Loaded | None:
     """The map in use with the cells of a cartridge on it; None without a map. Kept while nothing changes."""
-    state = assessment.fingerprint(store)
+    state = count_knowledge.state(store)
     return _load(state, cartridge_id, threshold, store) if state else None
 
 

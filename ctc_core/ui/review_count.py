@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
+from ctc_core import workflows
 from ctc_core.counting import AtThreshold, CountOptions, CountReport, at_threshold, count_cartridge
-from ctc_core.enumeration import ClosePair, Summary
+from ctc_core.enumeration import ClosePair, Summary, close_pairs
 from ctc_core.enumeration.counts import METHOD
 from ctc_core.enumeration.stopping import Verdict
 from ctc_core.intervals import Proportion
@@ -18,6 +20,8 @@ from ctc_core.ui.messages import plain
 MARKS = (0.4, 0.5, 0.6)
 """Thresholds that are told apart in practice: fewer misses, usual, fewer images."""
 _REPORT = "candidates_report"
+REFRESH = 2.0
+"""Seconds between two looks at whether anything was decided."""
 
 OURS = "CTCs that this desk's readers confirmed, each cell once; the others were found by this desk only."
 THEIRS = "CTCs assigned by the CellSearch operator. Never changed here."
@@ -72,6 +76,29 @@ def load_count(store: Store, cartridge_id: str, threshold: float, options: Count
     return found
 
 
+@dataclass(frozen=True)
+class Figures:
+    """One cartridge as it has been read by now."""
+
+    summary: Summary
+    close: Sequence[ClosePair]
+    report: CountReport
+
+
+def load_figures(store: Store, cartridge_id: str, threshold: float, options: CountOptions) -> Figures:
+    """All figures as they stand; made again after every change of the store, once for all who look."""
+    summary, close = _load_summary(store.state(), cartridge_id, threshold, store)
+    return Figures(summary, close, load_count(store, cartridge_id, threshold, options))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _load_summary(
+    state: str, cartridge_id: str, threshold: float, _store: Store
+) -> tuple[Summary, Sequence[ClosePair]]:
+    table = workflows.candidates(_store, cartridge_id, threshold)
+    return workflows.summary(_store, cartridge_id, table), close_pairs(table)
+
+
 def last_count(store: Store, cartridge_id: str, threshold: float, options: CountOptions) -> CountReport:
     """The count as it was shown last, which may lack the last decisions; made where it was about something else."""
     last = st.session_state.get(_REPORT)
@@ -81,7 +108,7 @@ def last_count(store: Store, cartridge_id: str, threshold: float, options: Count
     return load_count(store, cartridge_id, threshold, options)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _load_count(
     state: str, cartridge_id: str, threshold: float, cut_off: int, volume_ml: float, _store: Store
 ) -> CountReport:

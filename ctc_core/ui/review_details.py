@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from ctc_core import assessment, mapped
+from ctc_core import count_knowledge, mapped
 from ctc_core.review.details import Details, details
 from ctc_core.store import Store
 
@@ -15,7 +15,7 @@ from ctc_core.store import Store
 def load_details(store: Store, cartridge_id: str, cell_ids: Sequence[str], threshold: float) -> Details:
     """Details of some cells; made again when labels of training or test patients, the map or the classifier change."""
     active = store.active_model("classifier")
-    state = assessment.fingerprint(store) or f"{store.folder} {active.model_id if active else ''} {store.blind_to()}"
+    state = count_knowledge.state(store) or f"{store.folder} {active.model_id if active else ''} {store.blind_to()}"
     return _load(state, cartridge_id, tuple(cell_ids), threshold, store)
 
 

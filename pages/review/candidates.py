@@ -4,7 +4,6 @@ import pandas as pd
 import streamlit as st
 
 from ctc_core import workflows
-from ctc_core.enumeration import close_pairs
 from ctc_core.review.choice import arranged, choose
 from ctc_core.ui import review, review_count
 from ctc_core.ui.choose_cartridge import choose_cartridge
@@ -50,12 +49,25 @@ with explained(), st.spinner("Counting"):
     about = known.with_gate(gate)
 
 
+@st.fragment(run_every=review_count.REFRESH)
+@explained()
+def show_figures() -> None:
+    """What has been counted by now; by itself, so that no decision waits for the count."""
+    figures = review_count.load_figures(store, cartridge_id, threshold, options)
+    review_count.show_count(figures.summary, figures.report)
+    review_count.show_close_pairs(figures.close)
+    if store.active_model("classifier") is None:
+        st.caption(
+            "There is no classifier yet, so only CellSearch's events are shown. Label cells of training patients, "
+            "then run: python -m ctc_core fit"
+        )
+
+
 @st.fragment
 @explained()
 def read() -> None:
     """Everything that a decision changes; reruns by itself."""
     table = workflows.candidates(store, cartridge_id, threshold)
-    figures = st.container()
     shown = review_count.last_count(store, cartridge_id, threshold, options)
     controls = show_controls(table, about, len(shown.less_certain), blind=blind)
     if controls.choice.group == "less":
@@ -78,17 +90,9 @@ def read() -> None:
             save_tags=store.tag,
             blind=blind,
         )
-    with figures:  # last, so that the browser hears first what has been saved
-        now = review_count.load_count(store, cartridge_id, threshold, options)
-        review_count.show_count(workflows.summary(store, cartridge_id, table), now)
-        review_count.show_close_pairs(close_pairs(table))
-        if store.active_model("classifier") is None:
-            st.caption(
-                "There is no classifier yet, so only CellSearch's events are shown. Label cells of training patients, "
-                "then run: python -m ctc_core fit"
-            )
 
 
+show_figures()
 read()
 for note in known.notes:
     st.caption(note)

@@ -13,6 +13,7 @@ from ctc_core import fitting, job_kinds, rounds
 from ctc_core.errors import UserError
 from ctc_core.jobs import Jobs, JobState, Kind
 from ctc_core.networks import Networks
+from ctc_core.rounds.situation import left_to_ask, situation
 from ctc_core.settings import Settings
 from ctc_core.store import Round, Store, verify
 from ctc_core.types import Decision, Label
@@ -162,6 +163,19 @@ def test_a_proposal_changes_nothing_and_comes_again(store: Store) -> None:
     probability = made[0].cells.probability.to_numpy()
     pool = made[0].situation.evidence.pool_probability
     assert np.sort(np.abs(pool - 0.5))[9] == pytest.approx(np.abs(probability - 0.5).max())
+
+
+def test_a_label_and_a_round_change_what_is_kept(store: Store) -> None:
+    first = situation(store)
+    assert situation(store) is first and left_to_ask(store) == len(first.pool.cell_ids)
+    asked, told = first.pool.cell_ids, len(first.evidence.train_label)
+    number = store.cells("T1").cell_id.tolist().index(next(cell for cell in asked if cell.startswith("T1")))
+    label_all(store, "T1", {number: Label.CTC}, "new")
+    labelled = situation(store)
+    assert len(set(asked) - set(labelled.pool.cell_ids)) == 1 and len(labelled.evidence.train_label) == told + 1
+    assert left_to_ask(store) == len(asked) - 1
+    queue = store.queue(start(store, n=5).round_id)
+    assert set(labelled.pool.cell_ids) - set(situation(store).pool.cell_ids) == set(queue.cell_id)
 
 
 def test_test_patients_never_choose(store: Store) -> None:
