@@ -135,7 +135,7 @@ def _line(row: PpvRow, true: int, *, limits: bool = False) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def _share(value: Proportion | None, limits: bool) -> str:  # private
+def _share(value: Proportion | None, limits: bool) -> str:
     if value is None:
         return "–"
     return f"{value.estimate:.3f}" + (f" ({value.low:.3f} to {value.high:.3f})" if limits else "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from ctc_core.kept import kept_arrays
 from ctc_core.rounds.cohort import Embed
 from ctc_core.types import CROP_PX, Progress, silent
+
+if TYPE_CHECKING:
+    from ctc_core.simulate.archive import Sample
 
 ROWS = 5
 """Of the grid of a full cartridge, which has 35 columns."""
@@ -90,12 +94,10 @@ def _cells(
     return crops, is_ctc, shown, np.array([events.get(i, False) for i in chosen], bool)
 
 
-def _crops(sample: object, rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[int]]:
+def _crops(sample: Sample, rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[int]]:
     """Crops (n, 3, 48, 48) of all CK-positive items on the cartridge, frame by frame, and their numbers."""
     from ctc_core.simulate import scene
-    from ctc_core.simulate.archive import Sample
 
-    assert isinstance(sample, Sample)
     everything, grid = scene.Crowd(sample.items), sample.grid
     size, crops, chosen = (grid.height, grid.width), [], []
     for row in range(grid.rows):

@@ -146,10 +146,8 @@ def show_close_pairs(pairs: Sequence[ClosePair]) -> None:
     if not pairs:
         return
     told = "; ".join(f"{pair.first} and {pair.second}, {pair.distance_um:.0f} µm apart" for pair in pairs)
-    st.warning(
-        plain(f"Perhaps counted twice: {told}. If two of them show the same cell, decide one of them as Non-CTC."),
-        icon=":material/warning:",
-    )
+    advice = "decide the event's image, or the worse cut of two cells, as Non-CTC, and say so in its comment."
+    st.warning(plain(f"Perhaps counted twice: {told}. If they show the same cell, {advice}"), icon=":material/warning:")
 
 
 def _ppv(proportion: Proportion | None) -> tuple[str, str]:
