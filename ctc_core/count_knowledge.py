@@ -10,17 +10,16 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ctc_core.assessment import Draw, Trust, draw, fingerprint, judged, labelled
-from ctc_core.count_memory import cartridges, kept
-from ctc_core.enumeration.candidates import at_threshold
+from ctc_core.count_memory import cartridges, imported, kept
 from ctc_core.enumeration.counts import Knowledge, reviewed, shown
 from ctc_core.enumeration.misses import UNKNOWN, Misses, misses
 from ctc_core.enumeration.readers import ASSUMED, ReaderErrors, reader_errors
 from ctc_core.enumeration.recalibration import Belief, Review, learn
 from ctc_core.enumeration.worth import less_certain
 from ctc_core.errors import UserError
+from ctc_core.matched import candidates
 from ctc_core.store import Store
 from ctc_core.types import Role
-from ctc_core.workflows import candidates
 
 READ_SHARE = 0.8
 """Share of a draw's images that must be read before other draws learn from it: the first ones are the likeliest."""
@@ -49,7 +48,8 @@ UNREAD_TWICE_NOTE = "No cell was read by two people: error rates of readers are 
 
 def situation(store: Store, cartridge_id: str, threshold: float) -> Situation:
     """What is known of a draw whose candidates begin at `threshold`."""
-    table = at_threshold(everything(store, cartridge_id), threshold)
+    table = candidates(store, cartridge_id, threshold)
+    table = table.assign(cluster=table.cell_id.map(_clusters(store, cartridge_id)).astype(float))
     errors = errors_of_readers(store)
     belief = learned(store, cartridge_id, errors)
     notes = [] if belief.patients else [UNTAUGHT_NOTE]
@@ -62,19 +62,15 @@ def situation(store: Store, cartridge_id: str, threshold: float) -> Situation:
     return Situation(table, Knowledge(belief, errors, missed), tuple(notes))
 
 
-def everything(store: Store, cartridge_id: str) -> pd.DataFrame:
-    """All scored cells and events of a cartridge with what was decided about them, and cluster: threshold 0."""
+def _clusters(store: Store, cartridge_id: str) -> pd.Series:
+    """Cluster on the map in use, by cell_id; cells that are not on it are missing."""
 
-    def made() -> pd.DataFrame:
-        return candidates(store, cartridge_id, 0.0).merge(_points(store, cartridge_id), on="cell_id", how="left")
+    def made() -> pd.Series:
+        active = store.active_model("map")
+        points = store.points(active.model_id if active else "", cartridge_id)
+        return points.set_index("cell_id").cluster.astype(float)
 
-    return kept(store, f"everything/{cartridge_id}", store.revision(), made)
-
-
-def _points(store: Store, cartridge_id: str) -> pd.DataFrame:
-    """cell_id, cluster on the map in use."""
-    active = store.active_model("map")
-    return store.points(active.model_id if active else "", cartridge_id)[["cell_id", "cluster"]]
+    return kept(store, f"clusters/{cartridge_id}", store.basis(), made)
 
 
 def learned(store: Store, cartridge_id: str, errors: ReaderErrors) -> Belief:
@@ -148,10 +144,9 @@ def state(store: Store) -> str:
 
 
 def _misses(store: Store, cartridge_id: str, threshold: float) -> Misses:
-    rates, table = trust(store, threshold).rates, everything(store, cartridge_id)
-    clusters = table.cluster[table.cell_id.notna()]
-    if clusters.isna().any():
-        message = f"{cartridge_id}: {int(clusters.isna().sum())} cells have no place on it."
+    rates, clusters = trust(store, threshold).rates, _clusters(store, cartridge_id)
+    if nowhere := int(imported(store).set_index("cartridge_id").cells[cartridge_id]) - len(clusters):
+        message = f"{cartridge_id}: {nowhere} cells have no place on it."
         raise UserError(message)
     return misses(rates, (clusters.to_numpy()[:, None] == rates.clusters).sum(axis=0))
 

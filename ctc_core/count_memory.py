@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from math import inf
+from threading import Lock
+from time import monotonic
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 import pandas as pd
@@ -12,7 +16,10 @@ from ctc_core.store import Store
 
 T = TypeVar("T")
 
-_KEPT: WeakKeyDictionary[Store, dict[str, tuple[Hashable, Any]]] = WeakKeyDictionary()
+MOST = 64
+"""Values kept of one store: what belongs to some five cartridges (the largest, all cells of one, are a few MB)."""
+_KEPT: WeakKeyDictionary[Store, OrderedDict[str, tuple[Hashable, Any]]] = WeakKeyDictionary()
+_LOCK = Lock()
 
 
 def kept(store: Store, name: str, key: Hashable, make: Callable[[], T]) -> T:
@@ -21,13 +28,60 @@ def kept(store: Store, name: str, key: Hashable, make: Callable[[], T]) -> T:
     The key holds all that the value depends on, such as `Store.revision`. Who reads a cell blind is told nothing that
     was made for others. Two threads may make the same value twice.
     """
-    values, asked = _KEPT.setdefault(store, {}), (key, store.blind_to())
-    if name not in values or values[name][0] != asked:
-        values[name] = (asked, make())
-    found: T = values[name][1]
-    return found
+    asked = (key, store.blind_to())
+    with _LOCK:
+        values = _KEPT.setdefault(store, OrderedDict())
+        known = values.get(name)
+        if known is not None and known[0] == asked:
+            values.move_to_end(name)
+            found: T = known[1]
+            return found
+    made = make()
+    with _LOCK:
+        values[name] = (asked, made)
+        values.move_to_end(name)
+        while len(values) > MOST:
+            values.popitem(last=False)
+    return made
 
 
 def cartridges(store: Store) -> pd.DataFrame:
     """`Store.cartridges`, not to be changed: the query counts every cell and decision, and a count asks often."""
     return kept(store, "cartridges", store.revision(), store.cartridges)
+
+
+def imported(store: Store) -> pd.DataFrame:
+    """The same without `decided`, kept while readers decide."""
+    return kept(store, "imported", store.basis(), lambda: store.cartridges().drop(columns="decided"))
+
+
+class Paced(Generic[T]):
+    """A value that many look at and that changes all the time: making it again never takes more than `SHARE` of it.
+
+    Whoever asks in between, or while somebody makes it, is given what was made last.
+    """
+
+    SHARE = 0.15
+
+    def __init__(self) -> None:
+        self._making = Lock()
+        self._last: tuple[Hashable, T] | None = None
+        self._rests_until = -inf
+
+    def __call__(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value for `key`, or the one made last."""
+        last = self._last
+        if last is not None and (last[0] == key or monotonic() < self._rests_until or self._making.locked()):
+            return last[1]
+        with self._making:
+            if self._last is None or self._last[0] != key:
+                begun = monotonic()
+                self._last = key, make()
+                self._rests_until = monotonic() + (monotonic() - begun) * (1 / self.SHARE - 1)
+            return self._last[1]
+
+
+def paced(store: Store, name: str, key: Hashable, make: Callable[[], T]) -> T:
+    """`Paced` for one store, and for those who are told the same."""
+    values: Paced[T] = kept(store, f"paced/{name}/{store.blind_to()}", store.folder, Paced)
+    return values(key, make)

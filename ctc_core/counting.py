@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ctc_core.count_knowledge import situation, worth_a_look
-from ctc_core.count_memory import cartridges, kept
+from ctc_core.count_memory import cartridges, imported, kept
 from ctc_core.enumeration.candidates import proposed
 from ctc_core.enumeration.counts import STANDARD_ML, Count, Whole, confirmed, count, decided, sample, shown
 from ctc_core.enumeration.ppv import PpvRow, pooled, ppv_row
@@ -19,9 +19,9 @@ from ctc_core.enumeration.stopping import Unseen, reading_order, strange, unseen
 from ctc_core.enumeration.worth import worth
 from ctc_core.errors import SettingsError, UserError
 from ctc_core.intervals import Interval
+from ctc_core.matched import candidates, said
 from ctc_core.store import Store
 from ctc_core.types import Role
-from ctc_core.workflows import candidates
 
 THRESHOLDS = (0.4, 0.5, 0.6)
 """Compared in the paper."""
@@ -167,16 +167,14 @@ def _check(options: CountOptions) -> None:
 
 def pseudonym_of(store: Store, cartridge_id: str) -> str:
     """Whose cartridge it is."""
-    return str(cartridges(store).set_index("cartridge_id").pseudonym[cartridge_id])
+    return str(imported(store).set_index("cartridge_id").pseudonym[cartridge_id])
 
 
 def _order_read(store: Store, cartridge_id: str, table: pd.DataFrame) -> list[int]:
     """Rows of `table` with a decision that says what they are, as they were made."""
-    labels, reviews = store.current_labels(cartridge_id), store.current_reviews(cartridge_id)
-    times = {**dict(zip(labels.cell_id, labels.time, strict=True))}
-    times |= {f"event:{rid}": time for rid, time in zip(reviews.rid, reviews.time, strict=True)}
+    words = said(store, cartridge_id)
     rows = np.flatnonzero(decided(table) & shown(table))
-    return sorted(rows.tolist(), key=lambda row: times[table.candidate_id.iloc[row]])
+    return sorted(rows.tolist(), key=lambda row: words[table.candidate_id.iloc[row]].time)
 
 
 # ---- several draws ---------------------------------------------------------------------------------------------------

@@ -32,10 +32,11 @@ class DeskClient:
         self.trouble = ""
         self.rows: list[dict[str, Any]] = []
         self._page, self._script, self._gallery, self._fragment = page, "", "", ""
+        self._ticks: dict[str, tuple[float, float]] = {}
         self._url = f"{address.replace('http', 'ws', 1)}/_stcore/stream"
 
     def __enter__(self) -> Self:
-        self.rows, self._script, self._gallery, self._fragment = [], "", "", ""
+        self.rows, self._script, self._gallery, self._fragment, self._ticks = [], "", "", "", {}
         self._connection = connect(
             self._url, subprotocols=["streamlit"], max_size=None, compression=None, open_timeout=120
         )
@@ -69,15 +70,34 @@ class DeskClient:
             self._rerun(WidgetState(id=self._gallery, json_value="{}"), trigger)
 
     def receive(self, timeout: float) -> None:
-        """Take in the next message of the server.
+        """Take in the next message of the server. Parts of the page that rerun by themselves are asked for in time.
 
         Raises:
             TimeoutError: there was none.
         """
-        message = ForwardMsg.FromString(self._socket.recv(timeout))  # type: ignore[arg-type]
+        until = time.monotonic() + timeout
+        while (due := min([until, *(at for at, _ in self._ticks.values())])) < until:
+            try:
+                return self._take(self._socket.recv(max(0.0, due - time.monotonic())))  # type: ignore[arg-type]
+            except TimeoutError:
+                self._tick()
+        self._take(self._socket.recv(max(0.0, until - time.monotonic())))  # type: ignore[arg-type]
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        for fragment, (at, every) in self._ticks.items():
+            if at <= now:
+                self._ticks[fragment] = now + every, every
+                self._rerun(fragment=fragment)
+
+    def _take(self, received: bytes) -> None:
+        message = ForwardMsg.FromString(received)
         kind = message.WhichOneof("type")
         if kind == "new_session":
             self._script = message.new_session.page_script_hash
+        elif kind == "auto_rerun":
+            every = message.auto_rerun.interval
+            self._ticks[message.auto_rerun.fragment_id] = time.monotonic() + every, every
         elif kind == "delta" and message.delta.new_element.bidi_component.component_name.endswith("ctc_gallery"):
             self._take_in(message.delta)
 
@@ -102,7 +122,9 @@ class DeskClient:
             if self.waiting.pop(id_, None) is not None:
                 self.acknowledged |= {id_} - set(data["refused"])
 
-    def _rerun(self, *states: WidgetState) -> None:
-        state = ClientState(page_name=self._page, page_script_hash=self._script, fragment_id=self._fragment)
+    def _rerun(self, *states: WidgetState, fragment: str | None = None) -> None:
+        fragment = self._fragment if fragment is None else fragment
+        state = ClientState(page_name=self._page, page_script_hash=self._script, fragment_id=fragment)
+        state.is_auto_rerun = fragment in self._ticks
         state.widget_states.widgets.extend(states)
         self._socket.send(BackMsg(rerun_script=state).SerializeToString())

@@ -141,10 +141,10 @@ def _group(table: pd.DataFrame, threshold: float) -> NDArray[np.str_]:
     return np.select([called & shown, called, shown], GROUPS[:3], GROUPS[3])
 
 
-def at_threshold(everything: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """The table at another threshold, from one at threshold 0 with a column `label`; the same rows and order."""
+def at_threshold(everything: pd.DataFrame, threshold: float, also: Collection[str] = ()) -> pd.DataFrame:
+    """`candidate_table` at another threshold, from one of all cells; the same rows and order."""
     table = everything.assign(group=_group(everything, threshold))
-    return _sorted(table[(table.group != "less") | (table.label.notna() & table.cell_id.notna())])
+    return _sorted(table[(table.group != "less") | table.cell_id.isin(also)])
 
 
 def event_ids(rids: pd.Series) -> pd.Series:

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from ctc_core.enumeration import located, match
 from ctc_core.exports.choice import Choice
+from ctc_core.matched import cartridge_grid
 from ctc_core.store import Store
 from ctc_core.store.tags import together
 from ctc_core.types import CROP_CHANNELS, PIXEL_UM
-from ctc_core.workflows import cartridge_grid
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from ctc_core.exports.about import about
 from ctc_core.exports.cells import cell_table
 from ctc_core.exports.choice import Choice
 from ctc_core.exports.files import MARK, refuse_existing, refuse_folder, whole_file, whole_folder
+from ctc_core.matched import cartridge_grid
 from ctc_core.store import Store
 from ctc_core.types import CROP_CHANNELS, Label, Progress
-from ctc_core.workflows import cartridge_grid
 
 CLASSES: dict[str | None, tuple[str, tuple[int, int, int]]] = {
     Label.CTC: ("CTC", (213, 94, 0)),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ctc_core.assessment import Trust
 from ctc_core.count_knowledge import drawn, trust
-from ctc_core.count_memory import cartridges
+from ctc_core.count_memory import imported
 from ctc_core.enumeration.gates import Gate
 from ctc_core.errors import UserError
 from ctc_core.map_view import ClusterRow, cluster_name, figures
@@ -83,7 +83,7 @@ def _told(known: Trust, of_cluster: ClusterMetrics) -> tuple[str, str]:
 
 def _nearest(store: Store, cartridge_id: str, cell_ids: list[str]) -> tuple[LabelledCells | None, NDArray[np.int64]]:
     """Labelled cells of training patients and, of each cell, the rows of those nearest to it."""
-    encoder_id = str(cartridges(store).set_index("cartridge_id").encoder_id[cartridge_id])
+    encoder_id = str(imported(store).set_index("cartridge_id").encoder_id[cartridge_id])
     labelled = LabelledCells.of(store, encoder_id)
     if not len(labelled):
         return None, np.empty((len(cell_ids), 0), np.int64)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ctc_core.count_memory import cartridges
+from ctc_core.count_memory import imported
 from ctc_core.enumeration.gates import quantities
 from ctc_core.enumeration.nucleus import nucleus_ratio
 from ctc_core.store import Store, read_bundle
@@ -33,7 +33,7 @@ def marker_values(store: Store, cartridge_id: str) -> pd.DataFrame:
     Raises:
         StoreError: the bundle is damaged.
     """
-    row = cartridges(store).set_index("cartridge_id").loc[cartridge_id]
+    row = imported(store).set_index("cartridge_id").loc[cartridge_id]
     if Channel.MARKER not in list(row.channels):
         return pd.DataFrame(index=pd.Index([], name="cell_id"))
     table = read_bundle(store.folder / "bundles" / str(row.bundle_id)).table("cells")

@@ -10,7 +10,7 @@ from ctc_core.store.cartridge_bundle import find as find_bundle
 from ctc_core.store.journal import Draft, Entry, Journal
 from ctc_core.store.provenance import code_version
 from ctc_core.store.store import Store
-from ctc_core.store.values import ModelRecord, Pool, Round, RoundDraft, TrainingPool
+from ctc_core.store.values import ModelRecord, Pool, Round, RoundDraft, Said, TrainingPool
 from ctc_core.store.verify import Report, verify
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Report",
     "Round",
     "RoundDraft",
+    "Said",
     "Store",
     "TrainingPool",
     "code_version",

@@ -16,8 +16,11 @@ from ctc_core.store.journal import Draft
 from ctc_core.store.registry import Registry, draft
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
 
+    from ctc_core.store.database import Database
     from ctc_core.store.journal import Entry
 
 EXPIRED = "Your log-in has expired, so nothing was saved. Log in again; what you decided waits in your browser."
@@ -45,6 +48,11 @@ class Accounts(Registry):
     """Who is at the browser that the calling thread answers; None in any other thread."""
     service: str | None = None
     """Set where accounts are required: the name under which the desk itself writes."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        super().__init__(folder, database)
+        self._blind: dict[str, tuple[int, bool]] = {}
+        """By viewer: whether anything is blind to that person, and the basis of which that is known."""
 
     def accounts(self) -> pd.DataFrame:
         """name, role (empty: access withdrawn), since (UTC), by, reason: the last word on each account, by name."""
@@ -115,11 +123,15 @@ class Accounts(Registry):
 
     def blind_to(self) -> str:
         """Who reads now, where a second reading hides from that person what others say; else empty."""
-        viewer = self._database.viewer()
+        viewer, basis = self._database.viewer(), self._database.basis
         if not viewer:
             return ""
-        with self._database.read() as cur:
-            return viewer if cur.execute("SELECT 1 FROM blinded LIMIT 1").fetchall() else ""
+        known = self._blind.get(viewer)
+        if known is None or known[0] != basis:  # rounds begin and end, and no decision changes that
+            with self._database.read() as cur:
+                blind = bool(cur.execute("SELECT 1 FROM blinded LIMIT 1").fetchall())
+            known = self._blind[viewer] = basis, blind
+        return viewer if known[1] else ""
 
     def state(self) -> str:
         """Equal as long as nothing was written, and for all who may be told the same: key of what is kept of labels."""

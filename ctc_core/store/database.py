@@ -52,6 +52,8 @@ class Database:
         """For whom the calling thread reads: what is blind to that person stays hidden. None: for nobody."""
         self.revision = 0
         """Number of transactions committed since opening."""
+        self.basis = 0
+        """Number of those that brought more than words of readers."""
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -71,8 +73,11 @@ class Database:
             raise StoreError(message) from error
 
     @contextmanager
-    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor in a transaction: committed at the end, rolled back whatever is raised, also by a page's rerun."""
+    def write(self, *, words_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor in a transaction: committed at the end, rolled back whatever is raised, also by a page's rerun.
+
+        words_only: all that it brings are decisions and tags of readers.
+        """
         with self.lock, self.read() as cur:
             cur.execute("BEGIN")
             try:
@@ -82,6 +87,7 @@ class Database:
                 _roll_back(cur)
                 raise
             self.revision += 1
+            self.basis += not words_only
 
     def close(self) -> None:
         """Write everything into the file and detach it, as soon as nobody reads any more."""

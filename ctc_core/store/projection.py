@@ -19,7 +19,7 @@ from ctc_core.store.cartridge_bundle import insert, utc
 from ctc_core.store.files import link_crops
 from ctc_core.store.journal import Entry, canonical
 from ctc_core.store.reports import project_report
-from ctc_core.store.tags import project_tag
+from ctc_core.store.tags import TAG, project_tag
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,6 +32,8 @@ DECISIONS = {
     "adjudicate-event": ("event_adjudication", "rid"),
 }
 """Table of each kind of decision, and its column for what was decided about."""
+WORDS = {*DECISIONS, TAG}
+"""Kinds of entries that change nothing but what readers say of cells and events."""
 
 
 def project(cur: duckdb.DuckDBPyConnection, entries: Sequence[Entry], folder: Path) -> None:

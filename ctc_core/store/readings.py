@@ -90,27 +90,17 @@ class Readings(Maps):
         )
         return {str(name): int(seq) for name, seq in zip(rows.cartridge_id, rows.seq, strict=True)}
 
-    def own_labels(self, cartridge_id: str, reader: str) -> pd.DataFrame:
-        """cell_id, label, comment: what one reader says about the cells of a cartridge."""
-        return self._rows(
-            """
-            SELECT cell_id, label, reason AS comment FROM reader_label
-            WHERE cartridge_id = ? AND reader = ? ORDER BY cell_id
-            """,
-            cartridge_id,
-            reader,
-        )
-
-    def own_reviews(self, cartridge_id: str, reader: str) -> pd.DataFrame:
-        """rid, label, comment: what one reader says about CellSearch's events that no cell matches."""
-        return self._rows(
-            """
-            SELECT rid, label, reason AS comment FROM reader_review
-            WHERE cartridge_id = ? AND reader = ? ORDER BY rid
-            """,
-            cartridge_id,
-            reader,
-        )
+    def own_words(self, cartridge_id: str, reader: str) -> dict[str, tuple[str, str]]:
+        """Label and comment of one reader, by candidate_id: a cell's id, or event:<rid>."""
+        with self._database.read() as cur:
+            rows = cur.execute(
+                """
+                SELECT CASE what WHEN 'review' THEN 'event:' || target ELSE target END, label, reason
+                FROM readings_until(9223372036854775807) WHERE cartridge_id = ? AND reader = ?
+                """,
+                [cartridge_id, reader],
+            ).fetchall()
+        return {target: (label, comment) for target, label, comment in rows}
 
     def consensus(self) -> pd.DataFrame:
         """cell_id, cartridge_id, label: what readers agree on, or an adjudicator says."""

@@ -14,9 +14,11 @@ from ctc_core.errors import StoreError
 from ctc_core.store.bundle import mapped
 from ctc_core.store.database import Database
 from ctc_core.store.files import CROPS
-from ctc_core.store.values import ModelRecord
+from ctc_core.store.values import ModelRecord, Said
 from ctc_core.types import EMBEDDING_DIM
 
+_EVER = 9223372036854775807
+"""Later than every entry of the journal."""
 _TOGETHER = """
 SELECT {}, label, CASE WHEN conflict THEN reader || ' disagree' ELSE reader END AS reader, reason, time
 FROM {} WHERE cartridge_id = ?
@@ -121,6 +123,18 @@ class Reads:
     def current_reviews(self, cartridge_id: str) -> pd.DataFrame:
         """rid, label, reader, reason, time (UTC): the same of CellSearch's events that no cell matches."""
         return self._rows(f"{_TOGETHER.format('rid', 'current_review')} ORDER BY rid", cartridge_id)
+
+    def said(self, cartridge_id: str) -> dict[str, Said]:
+        """Both of them in one, by candidate_id: a cell's id, or event:<rid>."""
+        with self._database.read() as cur:
+            rows = cur.execute(
+                f"""
+                SELECT CASE what WHEN 'review' THEN 'event:' || target ELSE target END, * EXCLUDE (target, reason)
+                FROM ({_TOGETHER.format("what, target", f"consensus_until({_EVER})")})
+                """,
+                [cartridge_id],
+            ).fetchall()
+        return {target: Said(label, reader, time) for target, _, label, reader, time in rows}
 
     def label_history(self, cell_id: str) -> pd.DataFrame:
         """id, seq, label (missing: withdrawn), previous, reader, reason, session, time; oldest first."""

@@ -83,6 +83,10 @@ class Store(Relabelling, Reports, Tags, CalibrationSets, Accounts):
         """Grows with every write; part of the key of whatever is cached from here."""
         return self._database.revision
 
+    def basis(self) -> int:
+        """Grows with every write but decisions and tags: key of what no reader's word changes."""
+        return self._database.basis
+
     def frozen(self) -> AbstractContextManager[object]:
         """Hold all writes back while several reads must agree: `with store.frozen(): ...`."""
         return self._database.lock
@@ -161,7 +165,7 @@ class Store(Relabelling, Reports, Tags, CalibrationSets, Accounts):
             self._applied = entries[-1].seq
 
     def _apply(self, entries: Sequence[Entry]) -> None:
-        with self._database.write() as cur:
+        with self._database.write(words_only=all(entry.kind in projection.WORDS for entry in entries)) as cur:
             projection.project(cur, entries, self._folder)
 
     def _replay(self, missing: Sequence[Entry]) -> None:
@@ -186,11 +190,12 @@ class Store(Relabelling, Reports, Tags, CalibrationSets, Accounts):
             self.lost |= {entry.subject}
 
     def _restore_crops(self, cartridge_id: str, bundle: Path) -> None:
+        """Only from the bundle that was imported: another one in its place would put other cells under these names."""
         crops = self._folder / "crops"
         if files.lacks_crops(bundle, cartridge_id, crops):
             try:
-                files.link_crops(bundle, cartridge_id, crops)
-            except OSError as error:
+                files.link_crops(read_bundle(bundle, id_=bundle.name).folder, cartridge_id, crops)
+            except (OSError, StoreError) as error:
                 self.problems += (
                     f"{cartridge_id}: its crops cannot be restored ({error}). Restore {bundle} from a backup.",
                 )

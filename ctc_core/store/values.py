@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,17 @@ class ModelRecord:
     active: bool
     created: datetime
     """UTC, without a zone."""
+
+
+class Said(NamedTuple):
+    """What the readers of a cell or an event say together."""
+
+    label: str | None
+    """A `Label` value; None: they do not agree."""
+    reader: str
+    """Who: "ann, bob", or "ann, bob disagree"."""
+    time: datetime
+    """Of the last word; UTC, without a zone."""
 
 
 @dataclass(frozen=True)
@@ -109,15 +120,3 @@ class Round:
     """Items with a decision of the round's reader, made while it was open and not withdrawn in it."""
     minutes_used: float | None
     """From the first to the last of these decisions; None: there was none."""
-
-
-@dataclass(frozen=True)
-class KeptRound:
-    """What the journal must say about a round."""
-
-    reader: str
-    cell_ids: tuple[str, ...]
-    state: str
-    model_after: str | None
-    outcome: str | None
-    """Canonical JSON."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import functools
+import gc
 import importlib
 import logging
 import os
@@ -49,7 +51,7 @@ class Desk:
         self.jobs = Jobs(settings.data_dir)
         self._worker: subprocess.Popen[bytes] | None = None
         self._worker_started = -WORKER_AGAIN_S
-        self._completed_at = -1  # revision of the store when it was last looked at
+        self._completed_at = -1  # basis of the store when it was last looked at
         self._backup_looked_at = time.monotonic()  # not in the first minute: people wait for the first page
         self._closing = threading.Event()
         self._looking = threading.Lock()
@@ -96,10 +98,10 @@ class Desk:
 
     def _complete_the_store(self) -> None:
         """Score and place cells that lack it, after a change: new ones, and all in a store that was filled again."""
-        revision = self.store.revision()
-        if revision == self._completed_at or mapping.is_active(self.jobs):
+        basis = self.store.basis()
+        if basis == self._completed_at or mapping.is_active(self.jobs):
             return
-        self._completed_at = revision
+        self._completed_at = basis
         fitting.score_unscored(self.store)
         if mapping.lacks_points(self.store) and not self._failed_before():
             self.jobs.request(Kind.PLACE, self.settings.reader)
@@ -139,4 +141,13 @@ def open_desk() -> Desk:
     """
     settings = Settings()
     require_log_in(settings)
-    return Desk(settings)
+    desk = Desk(settings)
+    _spare_the_collector()
+    return desk
+
+
+@functools.cache
+def _spare_the_collector() -> None:
+    """Let the garbage collector pass over what was imported: objects that will never be garbage. Once a process."""
+    gc.collect()
+    gc.freeze()

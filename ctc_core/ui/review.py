@@ -10,9 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from ctc_core import workflows
-from ctc_core.count_knowledge import everything
 from ctc_core.counting import CountReport
-from ctc_core.enumeration import event_ids, none_for_missing
 from ctc_core.map_view import cluster_name
 from ctc_core.report import words
 from ctc_core.review.choice import Sort, arranged, order_of
@@ -28,22 +26,28 @@ UNLIKE = "P(CTC) is below the threshold, but the cell is unlike anything labelle
 
 def with_own(rows: pd.DataFrame, store: Store, cartridge_id: str, reader: str) -> pd.DataFrame:
     """Rows with cartridge_id, and with `own` label, comment and tags of this reader, and what of it is `signed`."""
-    cells = store.own_labels(cartridge_id, reader).rename(columns={"cell_id": "candidate_id"})
-    events = store.own_reviews(cartridge_id, reader)
-    alone = events.assign(candidate_id=event_ids(events.rid)).drop(columns="rid")
-    own = pd.concat([cells, alone], ignore_index=True).rename(columns={"label": "own"})
-    merged = rows.merge(own, on="candidate_id", how="left", validate="one_to_one").assign(cartridge_id=cartridge_id)
+    own, signed = store.own_words(cartridge_id, reader), store.signed_off([cartridge_id], reader)
     tags = store.tags(cartridge_id)
-    words = tags[tags.reader == reader].set_index("candidate_id").tags
-    signed = store.signed_off([cartridge_id], reader)
-    merged = merged.assign(own_tags=merged.candidate_id.map(words), signed=merged.candidate_id.isin(signed))
-    return none_for_missing(merged, "own", "comment", "own_tags")
+    words = dict(zip(tags.candidate_id[tags.reader == reader], tags.tags[tags.reader == reader], strict=True))
+    said = [own.get(one, (None, None)) for one in rows.candidate_id]
+    return rows.assign(
+        cartridge_id=cartridge_id,
+        own=_objects([label for label, _ in said], rows),
+        comment=_objects([comment for _, comment in said], rows),
+        own_tags=_objects([words.get(one) for one in rows.candidate_id], rows),
+        signed=rows.candidate_id.isin(signed),
+    )
+
+
+def _objects(values: Sequence[object], rows: pd.DataFrame) -> pd.Series:
+    """A column in which nothing stays None."""
+    return pd.Series(values, rows.index, dtype=object)
 
 
 def less_certain_rows(store: Store, report: CountReport) -> pd.DataFrame:
     """Cells below the threshold that are worth a look, most telling first, in the columns of `workflows.candidates`."""
     low = report.less_certain.set_index("cell_id")
-    every = everything(store, report.cartridge_id).drop(columns="cluster")  # a number there, words in the gallery
+    every = workflows.candidates(store, report.cartridge_id, 0.0)
     rows = arranged(every[every.cell_id.isin(low.index)], list(low.index))
     why = [_why(low.loc[cell_id]) for cell_id in rows.cell_id]
     return rows.assign(group="less", why=pd.Series(why, index=rows.index, dtype=object))

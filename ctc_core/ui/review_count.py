@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ctc_core import workflows
+from ctc_core.count_memory import paced
 from ctc_core.counting import AtThreshold, CountOptions, CountReport, at_threshold, count_cartridge
 from ctc_core.enumeration import ClosePair, Summary, close_pairs
 from ctc_core.enumeration.counts import METHOD
@@ -85,18 +86,20 @@ class Figures:
     report: CountReport
 
 
-def load_figures(store: Store, cartridge_id: str, threshold: float, options: CountOptions) -> Figures:
-    """All figures as they stand; made again after every change of the store, once for all who look."""
-    summary, close = _load_summary(store.state(), cartridge_id, threshold, store)
-    return Figures(summary, close, load_count(store, cartridge_id, threshold, options))
+def load_figures(
+    store: Store, cartridge_id: str, threshold: float, options: CountOptions, *, now: bool = True
+) -> Figures:
+    """All figures as they stand. Not `now`: perhaps a few seconds old, so that many readers do not wait for counts."""
 
+    def made() -> Figures:
+        table = workflows.candidates(store, cartridge_id, threshold)
+        report = load_count(store, cartridge_id, threshold, options)
+        return Figures(workflows.summary(store, cartridge_id, table), close_pairs(table), report)
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _load_summary(
-    state: str, cartridge_id: str, threshold: float, _store: Store
-) -> tuple[Summary, Sequence[ClosePair]]:
-    table = workflows.candidates(_store, cartridge_id, threshold)
-    return workflows.summary(_store, cartridge_id, table), close_pairs(table)
+    name = f"figures/{cartridge_id}/{threshold}/{options}"
+    found = made() if now else paced(store, name, store.revision(), made)
+    st.session_state[_REPORT] = found.report
+    return found
 
 
 def last_count(store: Store, cartridge_id: str, threshold: float, options: CountOptions) -> CountReport:

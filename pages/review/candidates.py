@@ -13,7 +13,7 @@ from ctc_core.ui.gallery import film, gallery
 from ctc_core.ui.messages import empty_state, explained
 from ctc_core.ui.release import show_release
 from ctc_core.ui.report import choose_options
-from ctc_core.ui.review_controls import active, show_controls, show_gate
+from ctc_core.ui.review_controls import Controls, active, show_controls, show_gate
 from ctc_core.ui.review_details import labelled_pictures, load_details
 from ctc_core.ui.session import require_user
 
@@ -49,11 +49,15 @@ with explained(), st.spinner("Counting"):
     about = known.with_gate(gate)
 
 
+st.session_state["candidates_opened"] = True
+
+
 @st.fragment(run_every=review_count.REFRESH)
 @explained()
 def show_figures() -> None:
     """What has been counted by now; by itself, so that no decision waits for the count."""
-    figures = review_count.load_figures(store, cartridge_id, threshold, options)
+    opened = st.session_state.pop("candidates_opened", False)
+    figures = review_count.load_figures(store, cartridge_id, threshold, options, now=opened)
     review_count.show_count(figures.summary, figures.report)
     review_count.show_close_pairs(figures.close)
     if store.active_model("classifier") is None:
@@ -66,13 +70,21 @@ def show_figures() -> None:
 @st.fragment
 @explained()
 def read() -> None:
-    """Everything that a decision changes; reruns by itself."""
-    table = workflows.candidates(store, cartridge_id, threshold)
+    """What to read, and the cells; reruns by itself."""
     shown = review_count.last_count(store, cartridge_id, threshold, options)
-    controls = show_controls(table, about, len(shown.less_certain), blind=blind)
+    table = workflows.candidates(store, cartridge_id, threshold)
+    show_cells(show_controls(table, about, len(shown.less_certain), blind=blind))
+
+
+@st.fragment
+@explained()
+def show_cells(controls: Controls) -> None:
+    """Everything that a decision changes, and nothing else: every decision waits for this."""
+    shown = review_count.last_count(store, cartridge_id, threshold, options)
     if controls.choice.group == "less":
         rows = choose(review.less_certain_rows(store, shown), about, controls.choice)
     else:
+        table = workflows.candidates(store, cartridge_id, threshold)
         order = review.kept_order(table, controls.sort, shown)
         rows = arranged(choose(table, about, controls.choice), order)
     if note := active(controls.choice):

@@ -139,7 +139,7 @@ def test_another_threshold_gives_the_table_that_would_have_been_made_there(thres
     decided = pd.DataFrame({"candidate_id": ["b", "d"], "label": ["ctc", "non-ctc"]})
     everything = candidate_table(_cells(), _events(), 0.0).merge(decided, on="candidate_id", how="left")
     direct = candidate_table(_cells(), _events(), threshold, also=["b", "d"]).merge(decided, how="left")
-    pd.testing.assert_frame_equal(at_threshold(everything, threshold), direct)
+    pd.testing.assert_frame_equal(at_threshold(everything, threshold, also=["b", "d"]), direct)
 
 
 def test_a_cell_in_one_frame_matches_the_event_of_its_other_half_in_the_next() -> None:

@@ -62,7 +62,7 @@ def test_two_readers(
     own = {"ann": first, "bob": second}
     said = [(row.cell_id, row.cartridge_id, row.reader, row.label) for row in desk.readings().itertuples()]
     assert said == [(A, "C1", reader, label) for reader, label in own.items() if label]
-    assert desk.own_labels("C1", "ann").to_dict("records") == [{"cell_id": A, "label": first, "comment": ""}]
+    assert desk.own_words("C1", "ann") == {A: (first, "")}
     assert shown(desk) == {A: together}
     assert trained(desk) == ({} if trains is None else {A: trains})
     assert desk.cartridges().decided.tolist() == [int(together[0] is not None)]
