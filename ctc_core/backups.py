@@ -12,7 +12,7 @@ from typing import Any
 
 from ctc_core.jobs import ACTIVE, Job, Jobs, Kind
 from ctc_core.settings import Settings
-from ctc_core.store.backup import back_up, backups, newest, read_manifest
+from ctc_core.store.backup import back_up, backups, is_readable, read_manifest
 from ctc_core.store.store import Store
 from ctc_core.types import Progress, silent
 
@@ -30,8 +30,8 @@ def is_due(settings: Settings, jobs: Jobs, now: datetime) -> bool:
         return False
     night = now.replace(hour=NIGHT, minute=0, second=0, microsecond=0)
     night -= timedelta(days=1) if now < night else timedelta()
-    last = newest(settings.backups)
-    return last is None or datetime.fromisoformat(read_manifest(last).created) < night
+    made = _times(settings, now)
+    return not made or max(made) < night
 
 
 def _recent_or_active(jobs: Jobs, job_id: str, now: datetime) -> bool:
@@ -40,10 +40,21 @@ def _recent_or_active(jobs: Jobs, job_id: str, now: datetime) -> bool:
     )
 
 
+def _times(settings: Settings, now: datetime) -> list[datetime]:
+    """When each readable backup was made. One that a wrong clock dated into the future must not put off the next."""
+    found = (path for path in backups(settings.backups) if is_readable(path))
+    return [time for path in found if (time := datetime.fromisoformat(read_manifest(path).created)) <= now]
+
+
 def age(settings: Settings) -> timedelta | None:
     """Time since the newest backup; None: there is none."""
-    last = newest(settings.backups)
-    return datetime.now(UTC) - datetime.fromisoformat(read_manifest(last).created) if last else None
+    now = datetime.now(UTC)
+    return min((now - time for time in _times(settings, now)), default=None)
+
+
+def damaged(settings: Settings) -> list[Path]:
+    """Backups that say nothing of themselves any more."""
+    return [path for path in backups(settings.backups) if not is_readable(path)]
 
 
 def prepare(_store: Store, jobs: Jobs, job_id: str) -> bool:

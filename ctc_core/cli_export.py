@@ -59,6 +59,9 @@ def report(
     cut_off: Annotated[int, typer.Option(min=1, help="CTCs in 7.5 ml: 5 breast and prostate, 3 colorectal.")] = 5,
     sign_as: Annotated[str | None, typer.Option(help="Sign it: your name, as the desk knows you.")] = None,
     reason: Annotated[str, typer.Option(help="Why it is signed.")] = "",
+    different_cells: Annotated[
+        bool, typer.Option("--different-cells", help="Counted CTCs that lie close together are different cells.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Write the report on one cartridge: the signed version where nothing has changed since, else a draft."""
@@ -75,8 +78,8 @@ def report(
         options = CountOptions(volume_ml=volume, cut_off=cut_off)
         found = sign.draft(store, cartridge, threshold or settings.threshold, options)
         if sign_as is not None:
-            session = f"cli-{int(time.time())}"
-            sign.sign(store, found, name=sign_as, reason=reason, reader=settings.reader, session=session)
+            by = {"reader": settings.reader, "session": f"cli-{int(time.time())}"}
+            sign.sign(store, found, name=sign_as, reason=reason, **by, distinct=different_cells)
             found = sign.draft(store, cartridge, threshold or settings.threshold, options)
         with whole_file(out) as path:
             path.write_bytes(sign.file_of(store, found))

@@ -27,7 +27,8 @@ def fit(store: Store, models_dir: Path, encoder_id: str, *, reader: str, session
     folder = classify.save(classifier, models_dir / classifier.id)
     measured = {"n_ctc": classifier.n_ctc, "n_other": classifier.n_other, "test": asdict(test) if test else None}
     parameters = {"encoder_id": encoder_id, **measured}
-    store.add_model(classifier.id, "classifier", folder, parameters, reader=reader, session=session)
+    noted = {**parameters, "weights_sha256": classifier.weights_sha256}
+    store.add_model(classifier.id, "classifier", folder, noted, reader=reader, session=session)
     store.activate_model(classifier.id, reader=reader, session=session, reason="fitted on all training labels")
     cartridges = store.cartridges()
     scored = score(store, list(cartridges.cartridge_id[cartridges.encoder_id == encoder_id]))

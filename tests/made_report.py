@@ -7,7 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from ctc_core.intervals import Interval, wilson
-from ctc_core.report.content import SCHEMA, Content, Counted, Picture, Reader, Reading, Sources, Subject, Trusted
+from ctc_core.report.content import (
+    SCHEMA,
+    Content,
+    Counted,
+    Neighbours,
+    Picture,
+    Reader,
+    Reading,
+    Sources,
+    Subject,
+    Trusted,
+)
 from ctc_core.store.reports import Signature
 from tests.small_store import cell_crops
 
@@ -99,8 +110,14 @@ def content(n: int = N) -> Content:
     pictures = tuple(picture(i) for i in range(n))
     counted = replace(COUNTED, confirmed=n, confirmed_on_events=n // 2)
     return Content(
-        SCHEMA, SUBJECT, counted, READING, TRUSTED, "", ("The classifier was fitted again.",), pictures, SOURCES
+        SCHEMA, SUBJECT, counted, READING, TRUSTED, "", ("The classifier was fitted again.",), pictures, (), SOURCES
     )
+
+
+def close_content() -> Content:
+    """Six counted CTCs, of which two pairs may be one cell each."""
+    first, second, *_, fifth, sixth = (picture(i).candidate_id for i in range(6))
+    return replace(content(6), neighbours=(Neighbours(fifth, sixth, 0.42), Neighbours(first, second, 6.58)))
 
 
 def crops(n: int = N) -> dict[str, np.ndarray]:
@@ -121,6 +138,7 @@ def bare_content() -> Content:
         Reading(0.5, 0, 0, 0, 0, 0, None, None, (), "no cell of this cartridge was read by two people"),
         None,
         "There is no map yet. Build one: python -m ctc_core map, or on the Reliability page.",
+        (),
         (),
         (),
         replace(SOURCES, classifier_id=None, classifier_sha256=None, map_id=None, map_bundle=None),

@@ -6,6 +6,7 @@ every line. Column numbers: ACCEPT's CellTracksXp reader, counted from 1 as in t
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ CELL_FIELDS = 13
 CELL_STAMP, CELL_BOX, CELL_SELECTED = 2, (3, 4, 5, 6), 11
 PIC_STAMP, PIC_FRAME = 1, 4
 FRAMES_CHANNEL = 3
+_FRAME = re.compile("[0-9]{1,9}")
 _COPY = "Copy the complete sample folder again"
 
 Row = list[str]
@@ -64,6 +66,8 @@ def read_table(path: Path) -> list[Row]:
         separator = delimiter(lines) if lines else None
     except Unfit as problem:
         raise CartridgeError(path, str(problem), _COPY) from problem
+    except OSError as error:
+        raise CartridgeError(path, f"it cannot be read ({error.strerror})", _COPY) from error
     return [line.split(separator) for line in lines]
 
 
@@ -89,7 +93,7 @@ def _event(rid: str, row: Row, frames: dict[str, str], grid: Grid) -> Event:
     if len(row) != CELL_FIELDS:
         raise Unfit(f"its line has {len(row)} fields instead of {CELL_FIELDS}")
     frame = frames.get(_text(row, CELL_STAMP), "")
-    if not (frame.isdecimal() and 1 <= int(frame) <= grid.frames):
+    if not (_FRAME.fullmatch(frame) and 1 <= int(frame) <= grid.frames):
         raise Unfit(f"its time stamp leads to no frame between 1 and {grid.frames}")
     try:
         x, y, width, height = (float(_text(row, column).replace(",", ".")) for column in CELL_BOX)

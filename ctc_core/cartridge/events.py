@@ -14,7 +14,7 @@ from functools import partial
 
 from ctc_core.cartridge.files import Unfit
 from ctc_core.cartridge.grid import Grid
-from ctc_core.cartridge.xml import Record
+from ctc_core.cartridge.xml import TWICE, Record
 from ctc_core.errors import FrameError
 from ctc_core.types import Box, Event
 
@@ -31,7 +31,7 @@ MARKER_POSITIVE = 2
 """Value of `numselected` believed to mean a marker-positive CTC (ACCEPT, "her2 positive event")."""
 
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-_CORNER = re.compile(rf"\s*{_NUMBER}[\s,;:|/]+{_NUMBER}\s*")
+_CORNER = re.compile(rf"\s*{_NUMBER}[\s,;:|/]+{_NUMBER}\s*", re.ASCII)
 _RID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
 _YES, _NO = ("true", "t", "1"), ("false", "f", "0")
@@ -124,6 +124,8 @@ def _event(record: Record, rule: str, grid: Grid) -> Event:
     rid = record.get("rid") or record.get("eventnum") or ""
     if not _RID.fullmatch(rid):
         raise Unfit("it has no usable id")
+    if TWICE in record:
+        raise Unfit(f"its field {record[TWICE]!r} stands there twice")
     frame = _integer(record, "framenum")
     if frame is None:
         raise Unfit("it has no frame number")

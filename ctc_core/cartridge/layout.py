@@ -16,7 +16,7 @@ from ctc_core.errors import CartridgeError
 
 CARTRIDGE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_DEPTH, MAX_ENTRIES = 10, 20_000
-_NUMBER = re.compile(r"(\d+)\.tiff?$", re.IGNORECASE)
+_NUMBER = re.compile(r"([0-9]+)\.tiff?$", re.IGNORECASE)
 _LARGEST = 999
 """Frame numbers have up to three digits; of a longer run of digits the last three are the frame (older software)."""
 

@@ -30,7 +30,7 @@ TAG_LOW, TAG_HIGH = 755, 756
 """Private tags: grey values that the lowest and the highest value of the page stand for."""
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _SAMPLES = 256, 257, 258, 259, 262, 273, 277
-_ROWS, _COUNTS, _TILES, _FORMAT = 278, 279, 322, 339
+_ROWS, _COUNTS, _TILES, _FORMAT, _BIT_ORDER, _TURNED = 278, 279, 322, 339, 266, 274
 _TYPES = {1: ("BYTE", "B"), 2: ("ASCII", "B"), 3: ("SHORT", "H"), 4: ("LONG", "I"), 5: ("RATIONAL", "Q")}
 _UNCOMPRESSED, _LIBTIFF = 1, {5: "LZW", 8: "deflate", 32946: "deflate", 32773: "PackBits"}
 _BLACK_IS_ZERO, _PALETTE = 1, 3
@@ -92,8 +92,7 @@ def _opened(path: Path, frame: int) -> Iterator[BinaryIO]:
 
 
 def _shape(shape: tuple[int, int, int]) -> str:
-    pages, height, width = shape
-    return f"{pages} pages of {width} x {height}"
+    return f"{shape[0]} pages of {shape[2]} x {shape[1]}"
 
 
 # --- structure
@@ -120,9 +119,9 @@ def _pages(file: BinaryIO) -> tuple[Page, ...]:
 
 def _header(file: BinaryIO) -> tuple[str, int]:
     head = _take(file, 0, 8, "its header")
-    order = {b"II": "<", b"MM": ">"}.get(head[:2])
-    if order is None:
+    if head[:2] not in (b"II", b"MM"):
         raise Unfit("it is not a TIFF file")
+    order = "<" if head[:2] == b"II" else ">"
     magic, offset = struct.unpack(f"{order}HI", head[2:])
     if magic != 42:
         raise Unfit("it is not a classic TIFF file")
@@ -161,6 +160,8 @@ def _page(file: BinaryIO, order: str, tags: dict[int, _Tag], number: int) -> Pag
         raise Unfit(f"page {number} is not one channel of 8 or 16-bit whole numbers")
     if one(_PHOTOMETRIC, _BLACK_IS_ZERO) not in (_BLACK_IS_ZERO, _PALETTE) or _TILES in tags:
         raise Unfit(f"page {number} is stored in a form that CellTracks does not use (inverted, colour or tiles)")
+    if one(_TURNED, 1) != 1 or one(_BIT_ORDER, 1) != 1:
+        raise Unfit(f"page {number} is stored turned, mirrored or with its bits reversed")
     strips = _strips(file, order, tags, number, -(-height // max(min(one(_ROWS, height), height), 1)))
     page = Page(
         height,
@@ -191,8 +192,7 @@ def _strips(file: BinaryIO, order: str, tags: dict[int, _Tag], number: int, n: i
 def _check_storage(page: Page, number: int) -> None:
     if page.compression not in {_UNCOMPRESSED, *_LIBTIFF}:
         raise Unfit(f"page {number} uses compression {page.compression}, which is not read")
-    stored = sum(length for _, length in page.strips)
-    if page.compression == _UNCOMPRESSED and stored < page.bytes:
+    if page.compression == _UNCOMPRESSED and (stored := sum(length for _, length in page.strips)) < page.bytes:
         raise Unfit(f"page {number} holds {stored:,} bytes, its size needs {page.bytes:,}")
 
 

@@ -23,6 +23,9 @@ MAX_RATIO, RATIO_FROM = 100, 64 * 2**20
 MAX_DIRECTORY = 8 * 2**20
 """Bytes of the zip's own table of contents, which is read into memory at once."""
 
+MAX_DEPTH = 16
+"""Names on the way to a file, its own included; the reader looks ten folders deep."""
+
 SUFFIXES = (".tif", ".tiff", ".xml", ".dlm")
 """What is unpacked; other members are left in the zip."""
 
@@ -68,7 +71,7 @@ def _explained(path: Path) -> Iterator[None]:
     except Unfit as problem:
         raise CartridgeError(path, str(problem), _ZIP_AGAIN) from problem
     except _DAMAGED as error:
-        raise CartridgeError(path, f"it is damaged ({error or 'it ends too early'})", _ZIP_AGAIN) from error
+        raise CartridgeError(path, f"it is damaged ({str(error) or 'it ends too early'})", _ZIP_AGAIN) from error
     except _CLASHES as error:
         raise CartridgeError(path, "it holds a file and a folder of the same name", _ZIP_AGAIN) from error
     except OSError as error:
@@ -122,6 +125,8 @@ def _check_member(member: zipfile.ZipInfo, name: PurePosixPath) -> None:
     unsafe = name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in member.filename
     if unsafe or not member.filename.isprintable():
         raise Unfit("it holds a file whose name leads outside of the zip")
+    if len(name.parts) > MAX_DEPTH:
+        raise Unfit(f"its folders are nested deeper than {MAX_DEPTH}")
     if name.suffix.lower() in _NESTED:
         raise Unfit("it holds another archive")
     if member.flag_bits & 1 or member.compress_type not in _METHODS:

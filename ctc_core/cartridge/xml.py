@@ -35,12 +35,15 @@ MAX_TOKEN = 2**20
 _CHUNK = 2**16
 _EXPORT_AGAIN = "Export the XML from CellTracks again"
 
+TWICE = "<twice>"
+"""Key of a record in which a field stands twice: that field's name. No element can be called so."""
+
 Record = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What the XML says. Each record maps field name to stripped text; a field that is absent has no key."""
+    """What the XML says. Each record maps field name to stripped text; a field that is absent or empty has no key."""
 
     root: str
     runs: tuple[Record, ...]
@@ -66,6 +69,9 @@ def read_xml(path: Path) -> Contents:
     if target.root not in ROOTS:
         raise CartridgeError(path, f"its root element is {target.root[:40]!r}, not archive or export", _EXPORT_AGAIN)
     runs, filters, events = (tuple(map(_stripped, target.records[name])) for name in FIELDS)
+    for record in (*runs, *filters):
+        if TWICE in record:
+            raise CartridgeError(path, f"its field {record[TWICE]!r} stands twice in one record", _EXPORT_AGAIN)
     return Contents(target.root, runs, filters, events, dict(target.elements))
 
 
@@ -93,6 +99,15 @@ class _Target:
         self.elements[here] += 1
         if here in FIELDS:
             self.records[here].append({})
+        self._begin_field("/".join(self.path[:-1]), tag)
+
+    def _begin_field(self, parent: str, name: str) -> None:
+        """Two values in one field would be read as one: 1 and 2 as 12."""
+        if name in FIELDS.get(parent, ()):
+            record = self.records[parent][-1]
+            if name in record:
+                record[TWICE] = name
+            record.setdefault(name, "")
 
     def data(self, text: str) -> None:
         parent, name = "/".join(self.path[:-1]), self.path[-1] if self.path else ""

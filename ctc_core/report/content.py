@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from ctc_core.errors import StoreError
 from ctc_core.intervals import Interval, Proportion
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the content; a change of these classes raises it."""
 
 
@@ -124,6 +124,16 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """Two counted CTCs so close to each other that they may be one cell, counted twice."""
+
+    first: str
+    second: str
+    """Their candidate_id."""
+    distance_um: float
+
+
+@dataclass(frozen=True)
 class Sources:
     """What the figures were made with."""
 
@@ -152,6 +162,7 @@ class Content:
     stale: tuple[str, ...]
     """What has changed since the map was built."""
     pictures: tuple[Picture, ...]
+    neighbours: tuple[Neighbours, ...]
     sources: Sources
 
     def to_json(self) -> str:

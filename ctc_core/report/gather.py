@@ -14,12 +14,12 @@ from ctc_core import workflows
 from ctc_core.agreement import overall
 from ctc_core.assessment import draw, stale, trust
 from ctc_core.counting import CountOptions, count_cartridge
-from ctc_core.enumeration import Summary
+from ctc_core.enumeration import Summary, close_pairs
 from ctc_core.errors import UserError
 from ctc_core.models import read_config
 from ctc_core.reliability import Shares
 from ctc_core.report import words
-from ctc_core.report.content import SCHEMA, Content, Picture, Reader, Reading, Sources, Subject, Trusted
+from ctc_core.report.content import SCHEMA, Content, Neighbours, Picture, Reader, Reading, Sources, Subject, Trusted
 from ctc_core.report.count import USUAL, counted
 from ctc_core.settings import ROOT
 from ctc_core.store import Store, code_version
@@ -45,6 +45,7 @@ def gather(store: Store, cartridge_id: str, threshold: float, options: CountOpti
             why_not_trusted=why_not,
             stale=tuple(stale(store)) if store.active_model("classifier") else (),
             pictures=_pictures(table),
+            neighbours=_neighbours(table),
             sources=_sources(store, cartridge_id),
         )
 
@@ -128,6 +129,12 @@ def _pictures(table: pd.DataFrame) -> tuple[Picture, ...]:
     """Counted CTCs in the order in which they lie on the cartridge's scan."""
     ctcs = table[table.label == Label.CTC.value].sort_values(["frame", "y", "x", "candidate_id"])
     return tuple(_picture(row) for row in ctcs.to_dict("records"))
+
+
+def _neighbours(table: pd.DataFrame) -> tuple[Neighbours, ...]:
+    """Counted CTCs that may be one cell, nearest first."""
+    found = [Neighbours(pair.first, pair.second, round(pair.distance_um, 2)) for pair in close_pairs(table)]
+    return tuple(sorted(found, key=lambda pair: (pair.distance_um, pair.first, pair.second)))
 
 
 def _picture(row: dict[Any, Any]) -> Picture:

@@ -26,9 +26,10 @@ def story(content: Content, signature: Signature | None, crops: dict[str, NDArra
     return [
         *_top(content, signature),
         _result(content),
+        *_warning(content),
         *_part("Reading", _reading_rows(content)),
         *_part("Reliability of this draw", _reliability_rows(content)),
-        *_part("Signature", _signature_rows(signature)),
+        *_part("Signature", _signature_rows(content, signature)),
         _paragraph("What these figures rest on", "head"),
         *(_paragraph(sentence) for sentence in words.basis(content)),
         *_counted(content, crops),
@@ -79,6 +80,12 @@ def _result(content: Content) -> Any:
         ])
     )  # fmt: skip
     return table
+
+
+def _warning(content: Content) -> list[Any]:
+    """Right below the count that it is about."""
+    told = words.counted_twice(content)
+    return [Spacer(1, 2 * mm), _paragraph(told, "warn")] if told else []
 
 
 Rows = Sequence[tuple[str, str]]
@@ -146,13 +153,14 @@ def _reliability_rows(content: Content) -> Rows:
     ]
 
 
-def _signature_rows(signature: Signature | None) -> Rows:
+def _signature_rows(content: Content, signature: Signature | None) -> Rows:
     if signature is None:
         return [("Not signed", "This is a draft. Nobody answers for it; it may change at any time.")]
-    return [
+    rows = [
         ("Signed by", f"{signature.name}, {when(signature.signed)}, version {signature.version}"),
         ("Reason", signature.reason),
     ]
+    return [*rows, ("Close pairs", words.DISTINCT)] if content.neighbours else rows
 
 
 def _counted(content: Content, crops: dict[str, NDArray[np.uint8]]) -> Iterable[Any]:

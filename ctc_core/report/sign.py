@@ -15,6 +15,7 @@ from ctc_core.report.content import Content, from_json
 from ctc_core.report.count import USUAL
 from ctc_core.report.gather import counted_crops, gather
 from ctc_core.report.pdf import render
+from ctc_core.report.words import counted_twice
 from ctc_core.store import Store
 from ctc_core.store.reports import Signature, SignedReport
 
@@ -81,7 +82,9 @@ def signed_file(report: SignedReport) -> bytes:
     return report.pdf.read_bytes()
 
 
-def sign(store: Store, shown: Draft, *, name: str, reason: str, reader: str, session: str) -> SignedReport:
+def sign(
+    store: Store, shown: Draft, *, name: str, reason: str, reader: str, session: str, distinct: bool = False
+) -> SignedReport:
     """Sign what was shown, as the next version.
 
     Args:
@@ -91,11 +94,19 @@ def sign(store: Store, shown: Draft, *, name: str, reason: str, reader: str, ses
         reason: why it is signed, in the person's words.
         reader: who is signed in.
         session: the person's stay at the desk.
+        distinct: the person says that counted CTCs which lie close together are different cells.
 
     Raises:
-        UserError: another name, no reason, or something has changed since it was shown, or is signed already.
+        UserError: another name, no reason, close pairs that nobody answers for, or something has changed since it was
+            shown, or is signed already.
     """
     _check_words(name, reason, reader)
+    if shown.content.neighbours and not distinct:
+        message = (
+            f"{counted_twice(shown.content)} Decide one of two that are the same cell as non-CTC, or confirm that they"
+            " are different cells; then sign."
+        )
+        raise UserError(message)
     subject, reading, counted = shown.content.subject, shown.content.reading, shown.content.counted
     options = CountOptions(volume_ml=counted.volume_ml, cut_off=counted.cut_off)
     with store.frozen():

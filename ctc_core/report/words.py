@@ -8,6 +8,7 @@ from ctc_core.agreement import Agreement
 from ctc_core.intervals import Interval, Proportion
 from ctc_core.report.content import Content, Reading, Trusted
 
+DISTINCT = "Whoever signed has looked at each pair that may be one cell counted twice, and counts two cells."
 RESEARCH = "For research use only. Not for use in diagnostic procedures."
 
 
@@ -47,6 +48,18 @@ def frames_read(content: Content) -> str:
         return f"all {subject.frames} frames"
     are = "is" if lost == 1 else "are"
     return f"{subject.frames - lost} of {subject.frames} frames; {lost} could not be read and {are} not counted"
+
+
+def counted_twice(content: Content) -> str:
+    """Which counted CTCs may be one cell, by their numbers among the pictures; empty where none may."""
+    if not content.neighbours:
+        return ""
+    number = {picture.candidate_id: i for i, picture in enumerate(content.pictures, start=1)}
+    pairs = [f"{number[p.first]} and {number[p.second]} ({p.distance_um:.1f} µm)" for p in content.neighbours]
+    return (
+        f"Perhaps counted twice: the counted CTCs {', '.join(pairs)} lie closer to each other than most CTCs are wide,"
+        " and may show one cell. The count is not lowered for it."
+    )
 
 
 def basis(content: Content) -> Iterator[str]:

@@ -30,7 +30,8 @@ def use_filter(
     store: Store, folder: Path, about: dict[str, Any], encoder_id: str, *, reader: str, session: str
 ) -> None:
     """Make a filter known, set aside what it rejects, and use it from now on. Again is harmless."""
-    model_id, parameters = about["model_id"], {"encoder_id": encoder_id, **about}
+    model_id, weights = about["model_id"], classify.load(folder).weights_sha256
+    parameters = {"encoder_id": encoder_id, **about, "weights_sha256": weights}
     store.add_model(model_id, NOISE, folder, parameters, reader=reader, session=session)
     active = store.active_model(NOISE)
     if active is not None and active.model_id == model_id:

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
 
 from ctc_core.store.reads import Reads
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 class Audits(Reads):
     """The part of the store that shows who wrote what."""
 
-    def received(self) -> dict[int, tuple[Any, ...]]:
-        """The store's copy of the journal: the columns of table journal_entry by number of the entry."""
+    def rows(self, table: str, owner: str = "cartridge_id", owner_id: str | None = None) -> pa.Table:
+        """A table of the store as Arrow, all of it or what belongs to one owner: what verification compares."""
         with self._database.read() as cur:
-            return {row[0]: row for row in cur.execute("SELECT * FROM journal_entry").fetchall()}
+            if owner_id is None:
+                return cur.sql(f"FROM {table}").to_arrow_table()
+            return cur.sql(f"FROM {table} WHERE {owner} = $id", params={"id": owner_id}).to_arrow_table()
+
+    def vector_rows(self, cell_ids: pa.Table) -> pa.Table:
+        """Table embedding as Arrow, of the cells in `cell_ids` (column cell_id)."""
+        with self._database.read() as cur:
+            cur.register("wanted", cell_ids)
+            return cur.sql("SELECT embedding.* FROM embedding SEMI JOIN wanted USING (cell_id)").to_arrow_table()
+
+    def lone_vectors(self) -> int:
+        """Number of vectors of cells that are not in the store."""
+        return int(self._rows("SELECT count(*) AS n FROM embedding ANTI JOIN cell USING (cell_id)").n[0])
+
+    def owners(self, table: str, owner: str = "cartridge_id") -> set[str]:
+        """Cartridges, or maps or models, that rows of a table belong to."""
+        return set(self._rows(f"SELECT DISTINCT {owner} FROM {table}")[owner])
+
+    def definitions(self) -> dict[str, str]:
+        """How each table, view and macro is defined, by name."""
+        with self._database.read() as cur:
+            return definitions(cur)
 
     def audit(
         self,
@@ -72,3 +98,19 @@ class Audits(Reads):
             GROUP BY kind, reader ORDER BY kind, reader
             """
         )
+
+
+def definitions(cur: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """How each table, view and macro of a database is defined, by name."""
+    rows = cur.execute(
+        """
+        SELECT 'table ' || table_name, sql FROM duckdb_tables() WHERE table_name <> 'store_info' UNION ALL
+        SELECT 'view ' || view_name, sql FROM duckdb_views() WHERE NOT internal UNION ALL
+        SELECT 'macro ' || function_name, macro_definition FROM duckdb_functions() WHERE NOT internal
+        """
+    ).fetchall()
+    return {name: _EXCLUDED.sub(lambda found: " ".join(sorted(found[0].split(", "))), sql) for name, sql in rows}
+
+
+_EXCLUDED = re.compile(r"(?<=EXCLUDE \()[^)]*")
+"""DuckDB writes these names in an order that changes when the file is opened again."""

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ctc_core.errors import StoreError, UserError
 from ctc_core.models import sha256
@@ -29,6 +29,7 @@ from ctc_core.types import Progress, silent
 MANIFEST = "backup.json"
 FORMAT = 1
 _KEPT = ("bundles", "models", "reports")
+_FOLDERS = {(name,) for name in ("journal", *_KEPT)}
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -62,7 +63,7 @@ def back_up(data: Path, folder: Path, progress: Progress = silent) -> Path:
     """
     created = datetime.now(UTC)
     target = folder / f"{created:{_STAMP}}"
-    partial = folder / f".{target.name}.partial"
+    partial = folder / f".{target.name}.{os.getpid()}.partial"
     try:
         partial.mkdir(parents=True)
         before = newest(folder)
@@ -110,13 +111,18 @@ def _copy_files(data: Path, partial: Path, before: Path | None, progress: Progre
         digest = sha256(source)
         copy = partial / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        if before and known.get(name) == digest:
+        if before and known.get(name) == digest and _is_sound(before / name, digest):
             os.link(before / name, copy)
         elif _copy(source, copy) != digest:
             message = f"{source}: changed while it was copied. Try again."
             raise StoreError(message)
         files[name] = digest
     return files
+
+
+def _is_sound(copy: Path, digest: str) -> bool:
+    """Whether the copy of an earlier night is still what it was: a rotten one would spoil every later backup too."""
+    return copy.is_file() and not copy.is_symlink() and sha256(copy) == digest
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -151,8 +157,17 @@ def backups(folder: Path) -> list[Path]:
 
 
 def newest(folder: Path) -> Path | None:
-    """The newest backup in `folder`."""
-    return next(reversed(backups(folder)), None)
+    """The newest backup in `folder` whose manifest can be read; a damaged one must not keep others from being made."""
+    return next((path for path in reversed(backups(folder)) if is_readable(path)), None)
+
+
+def is_readable(backup: Path) -> bool:
+    """Whether `read_manifest` has anything to say of a backup."""
+    try:
+        read_manifest(backup)
+    except UserError:
+        return False
+    return True
 
 
 def read_manifest(backup: Path) -> Backup:
@@ -161,11 +176,15 @@ def read_manifest(backup: Path) -> Backup:
     Raises:
         UserError: it is none, or of another format.
     """
+    from pydantic import TypeAdapter
+
     try:
-        values = json.loads((backup / MANIFEST).read_text())
-        found = Backup(**{**values, "problems": tuple(values["problems"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        message = f"{backup}: not a backup ({error}). Give a folder that `backup` has written."
+        found = TypeAdapter(Backup).validate_json((backup / MANIFEST).read_bytes())
+        if datetime.fromisoformat(found.created).tzinfo is None or not all(map(_is_inside, found.files)):
+            raise ValueError("its time or one of its file names cannot be")
+    except (OSError, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        message = f"{backup}: not a backup ({reason}). Give a folder that `backup` has written."
         raise UserError(message) from error
     if found.format != FORMAT:
         message = f"{backup}: backup format {found.format}, this version reads {FORMAT}. Use the version that wrote it."
@@ -173,37 +192,58 @@ def read_manifest(backup: Path) -> Backup:
     return found
 
 
+def _is_inside(name: str) -> bool:
+    """Whether a file's name in a manifest leads nowhere but into a data folder."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and path.parts[:1] in _FOLDERS and "\0" not in name
+
+
 def restore(backup: Path, data: Path) -> Report:
     """Fill an empty data folder from a backup (or the newest of several), and compare all of it.
 
     Raises:
         UserError: no backup, or the data folder is not empty.
-        StoreError: a file of the backup is missing or changed; nothing is restored.
+        StoreError: a file of the backup is missing or changed, or its journal is another one; nothing is restored.
     """
     source = backup if (backup / MANIFEST).exists() else newest(backup) or backup
     manifest = read_manifest(source)
-    if data.exists() and any(data.iterdir()):
+    if data.exists() and (not data.is_dir() or any(data.iterdir())):
         message = f"{data}: not empty. Restore into a new folder, then start the desk with it."
         raise UserError(message)
     partial = data.with_name(f".{data.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    for name, digest in manifest.files.items():
-        _restore_file(source / name, partial / name, digest)
-    if data.exists():
-        data.rmdir()
-    partial.rename(data)
+    try:
+        for name, digest in manifest.files.items():
+            _restore_file(source / name, partial / name, digest)
+        _check_journal(partial / "journal", manifest, source)
+        if data.exists():
+            data.rmdir()
+        partial.rename(data)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     sync_folder(data.parent)
     with Store.open(data) as store:
         return verify(store)
 
 
 def _restore_file(source: Path, target: Path, digest: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         found = _copy(source, target)
     except OSError as error:
         message = f"{source}: cannot be restored ({error}). Use another backup."
         raise StoreError(message) from error
     if found != digest:
         message = f"{source}: not as it was backed up. Use another backup."
+        raise StoreError(message)
+
+
+def _check_journal(folder: Path, manifest: Backup, source: Path) -> None:
+    """The decisions that the manifest speaks of, all of them: a month left out of it would not be missed otherwise."""
+    entries, head = Journal(folder).head
+    if (entries, head) != (manifest.entries, manifest.head):
+        message = (
+            f"{source}: its journal ends at entry {entries} ({head[:16]}), the backup was made of {manifest.entries}"
+            f" ({manifest.head[:16]}). Use another backup."
+        )
         raise StoreError(message)

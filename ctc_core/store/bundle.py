@@ -136,11 +136,15 @@ def write_bundle(
     return folder
 
 
-def read_bundle(folder: Path) -> Bundle:
+def read_bundle(folder: Path, id_: str | None = None) -> Bundle:
     """Open a bundle after checking every file against the manifest.
 
+    Args:
+        folder: where it lies.
+        id_: which one it must be; None: any.
+
     Raises:
-        StoreError: no bundle, a file is missing, changed or not listed, or the id does not fit the content.
+        StoreError: no bundle or another one, a file is missing, changed or not listed, or the id does not fit.
     """
     try:
         manifest = BundleManifest(**json.loads((folder / "manifest.json").read_text()))
@@ -157,6 +161,9 @@ def read_bundle(folder: Path) -> Bundle:
     if wrong or manifest.bundle_id != expected_id:
         name = wrong[0] if wrong else "manifest.json"
         message = f"{folder}: {name} was changed after it was written, or is missing. Make the bundle again."
+        raise StoreError(message)
+    if id_ not in (None, manifest.bundle_id):
+        message = f"{folder}: holds {manifest.bundle_id}. Restore it from a backup."
         raise StoreError(message)
     return Bundle(folder, manifest)
 

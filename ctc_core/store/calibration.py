@@ -1,7 +1,8 @@
 """Calibration sets: fixed cells whose label is settled, which every reader reads blind, to know how well they agree.
 
-Kept in the journal alone, in entries of kinds of their own. What a reader says of a calibration cell is no label: no
-query for labels, consensus, training or counts can see it.
+Kept in the journal alone, in entries of kinds of their own. An answer may be changed until its reader has ended the set
+and sees the result; the entry notes what it replaces and after how long (`changes.unasked`). What a reader says of a
+calibration cell is no label: no query for labels, consensus, training or counts can see it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ctc_core.errors import DecisionRefused, StoreError
+from ctc_core.store.changes import unasked
 from ctc_core.store.journal import Draft
 from ctc_core.store.registry import Registry, draft
 from ctc_core.types import Decision
@@ -29,7 +31,7 @@ SET, ANSWER, END = "calibration-set", "calibration", "calibration-end"
 """Kinds of the journal's entries: a set, one reader's answer (`<set>/<cell>`), and that a reader is done with a set."""
 
 _ANSWERS = """
-SELECT subject[34:] AS cell_id, reader, new ->> '$' AS label, id, reason, seq FROM journal_entry
+SELECT subject[34:] AS cell_id, reader, new ->> '$' AS label, id, reason, seq, session, time FROM journal_entry
 WHERE kind = 'calibration' AND starts_with(subject, $set || '/')
 QUALIFY row_number() OVER (PARTITION BY subject, reader ORDER BY seq DESC) = 1
 """
@@ -82,8 +84,7 @@ class CalibrationSets(Registry):
         Raises:
             StoreError: no cell, one twice, or one that may not be asked for; nothing is kept.
         """
-        allowed = self.settled_cells().set_index("cell_id").label
-        known = cells.cell_id.isin(allowed.index)
+        known = cells.cell_id.isin(self.settled_cells().cell_id)
         if cells.empty or cells.cell_id.duplicated().any() or not known.all():
             message = "A calibration set needs settled cells of training patients, none twice. Choose the cells again."
             raise StoreError(message)
@@ -96,9 +97,8 @@ class CalibrationSets(Registry):
 
     def calibration_sets(self) -> tuple[CalibrationSet, ...]:
         """All sets, oldest first."""
-        rows = self._rows("SELECT subject, new, reader, time FROM journal_entry WHERE kind = ? ORDER BY seq", SET)
-        found = []
-        for set_id, text, reader, time in rows.itertuples(index=False):
+        rows, found = self._rows("SELECT * FROM journal_entry WHERE kind = ? ORDER BY seq", SET), []
+        for set_id, text, reader, time in rows[["subject", "new", "reader", "time"]].itertuples(index=False):
             new = json.loads(text)
             cells = pd.DataFrame({name: new[name] for name in ("cell_id", "label", "hard")})
             found.append(CalibrationSet(set_id, new["number"], cells, reader, time.to_pydatetime()))
@@ -164,12 +164,13 @@ class CalibrationSets(Registry):
             with self._database.read() as cur:
                 saved = _saved(cur, [one.id for one in sent])
             new = [one for one in dict.fromkeys(sent) if not _is_saved(one, set_id, saved)]
-            drafts = []
+            drafts, now = [], datetime.now(UTC).replace(tzinfo=None)
             before = {reader: self._own(set_id, reader) for reader in {one.reader for one in new}}
             for one in new:
                 _refuse(one, members, before[one.reader], ended=self.has_ended_calibration(set_id, one.reader))
-                drafts.append(_draft(one, set_id, before[one.reader].get(str(one.cell_id))))
-                before[one.reader][str(one.cell_id)] = drafts[-1].new
+                earlier = before[one.reader].get(str(one.cell_id))
+                drafts.append(unasked(_draft(one, set_id, earlier), earlier, now))
+                before[one.reader][str(one.cell_id)] = drafts[-1].new, one.session, now
             if drafts:
                 self._record(*drafts)
             with self._database.read() as cur:
@@ -199,27 +200,25 @@ class CalibrationSets(Registry):
             raise DecisionRefused(message)
         return set(found.cells.cell_id)
 
-    def _own(self, set_id: str, reader: str) -> dict[str, str | None]:
-        rows = self._rows(f"SELECT cell_id, label FROM ({_ANSWERS}) WHERE reader = $reader", set=set_id, reader=reader)
-        known = rows.dropna(subset="label")
-        return dict(zip(known.cell_id, known.label, strict=True))
+    def _own(self, set_id: str, reader: str) -> dict[str, _Said]:
+        sql = f"SELECT cell_id, label, session, time FROM ({_ANSWERS}) WHERE reader = $reader"
+        with self._database.read() as cur:
+            rows = cur.execute(sql, {"set": set_id, "reader": reader}).fetchall()
+        return {cell_id: tuple(rest) for cell_id, *rest in rows}
 
 
 def project_calibration(_cur: duckdb.DuckDBPyConnection, _entry: Entry) -> None:
     """Nothing more to note: calibration sets and answers are read from journal_entry."""
 
 
-def _draft(one: Decision, set_id: str, old: str | None) -> Draft:
-    new = one.label.value if one.label is not None else None
-    subject, why = f"{set_id}/{one.cell_id}", one.why if old else ""
-    return Draft(one.id, ANSWER, one.reader, one.session, subject, new, old, one.reason, why=why)
+def _draft(one: Decision, set_id: str, earlier: _Said | None) -> Draft:
+    new, why = one.label.value if one.label is not None else None, one.why if earlier and earlier[0] else ""
+    return Draft(one.id, ANSWER, one.reader, one.session, f"{set_id}/{one.cell_id}", new, reason=one.reason, why=why)
 
 
 def _saved(cur: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, tuple[str, str, str, str | None]]:
-    rows = cur.execute(
-        "SELECT id, kind, subject, reader, new FROM journal_entry WHERE id IN (SELECT unnest(?::VARCHAR[]))",
-        [list(ids)],
-    ).fetchall()
+    sql = "SELECT id, kind, subject, reader, new FROM journal_entry WHERE id IN (SELECT unnest(?::VARCHAR[]))"
+    rows = cur.execute(sql, [list(ids)]).fetchall()
     return {id_: (kind, subject, reader, json.loads(new)) for id_, kind, subject, reader, new in rows}
 
 
@@ -233,8 +232,12 @@ def _is_saved(one: Decision, set_id: str, saved: dict[str, tuple[str, str, str, 
     return True
 
 
-def _refuse(one: Decision, members: set[str], before: dict[str, str | None], *, ended: bool) -> None:
-    old = before.get(str(one.cell_id))
+_Said = tuple[str | None, str, datetime]
+"""A label, or None where it was taken back, and in which session and when (UTC, without a zone)."""
+
+
+def _refuse(one: Decision, members: set[str], before: dict[str, _Said], *, ended: bool) -> None:
+    old = before.get(str(one.cell_id), (None,))[0]
     if one.cell_id not in members:
         why = "it is not in this calibration set"
     elif ended:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ctc_core.errors import DecisionRefused
 from ctc_core.store.journal import Draft
@@ -87,6 +87,24 @@ def _corrected(draft: Draft, earlier: Earlier, after_s: float | None, now: datet
     if by_page:  # both waited in the browser while the server was away
         return f"{done} on the same page after {after_s:.0f} s, as the browser says"
     return ""
+
+
+def unasked(draft: Draft, earlier: tuple[Any, str, datetime] | None, now: datetime) -> Draft:
+    """The draft of a word that counts nothing: what it changes is noted, and nobody is asked why.
+
+    Args:
+        draft: without what it replaces.
+        earlier: what the same reader said before, in which session, and when (UTC, without a zone).
+        now: UTC, without a zone.
+    """
+    if earlier is None:
+        return draft
+    old, session, said = earlier
+    if old in (None, [], draft.new) or draft.why:
+        return replace(draft, old=old)
+    words = _corrected(draft, Earlier(None, session, said, seq=1), None, now)
+    later = f"in place of what was said on {said:%Y-%m-%d at %H:%M} UTC; it counts nothing, so nobody was asked why"
+    return replace(draft, old=old, why=words or later)
 
 
 def _last_signed(cur: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 _SECTOR = 512
@@ -23,6 +24,26 @@ def whole(content: bytes) -> int:
         if begins and (end % _SECTOR == 0 or end == len(content)):
             return content.rfind(b"\n", 0, start) + 1
     return content.rfind(b"\n") + 1
+
+
+def set_torn_end_aside(path: Path) -> Path | None:
+    """Cut off what the process, or the power, left half written at a file's end: it was never acknowledged.
+
+    Returns:
+        Where that is kept, beside the file; None where nothing was torn.
+    """
+    content = path.read_bytes()
+    size = whole(content)
+    if size == len(content):
+        return None
+    aside = path.with_name(f"torn-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.txt")
+    with aside.open("xb") as file:
+        file.write(content[size:])
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+    os.truncate(path, size)
+    return aside
 
 
 def write_all(descriptor: int, data: bytes) -> None:

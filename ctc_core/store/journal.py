@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ctc_core.errors import DecisionRefused, JournalError
-from ctc_core.store.disk import sync_folder, whole, write_all
+from ctc_core.store.disk import set_torn_end_aside, sync_folder, write_all
 
 GENESIS = "0" * 64
 """`previous` of the first entry."""
@@ -51,7 +52,7 @@ class Draft:
     def __post_init__(self) -> None:
         """Refuse what could be written here but not kept by the store."""
         texts = (self.id, self.reader, self.role, self.session, self.subject, self.reason, self.why)
-        if any("\0" in text or len(text) > MAX_TEXT or not _is_utf8(text) for text in texts):
+        if any(len(text) > MAX_TEXT or _NO_TEXT.search(text) for text in texts):
             what = f"{self.kind} {self.subject[:80]!a}"
             message = f"{what}: a text has more than {MAX_TEXT} characters or is no valid text. Shorten it."
             raise DecisionRefused(message)
@@ -90,13 +91,8 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _is_utf8(text: str) -> bool:
-    """False for lone surrogates, which JSON takes and DuckDB does not."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""NUL and lone surrogates, which JSON takes and DuckDB does not."""
 
 
 def _line(digest: str, rest: bytes) -> bytes:
@@ -125,12 +121,14 @@ class Journal:
         if not folder.exists():
             folder.mkdir(parents=True)
             sync_folder(folder.parent)
-        self.torn = self._set_torn_tail_aside()
+        self.torn = set_torn_end_aside(self.files[-1]) if self.files else None
         """Where a half-written end was kept, or None. It was never acknowledged."""
         self.head: tuple[int, str] = (0, GENESIS)
         """(seq, hash) of the last entry."""
         for entry in self.entries():
             self.head = entry.seq, entry.hash
+        self._sizes = {path: path.stat().st_size for path in self.files}
+        """As this process left them: behind a file that was cut nothing may be written."""
 
     @property
     def files(self) -> list[Path]:
@@ -151,13 +149,14 @@ class Journal:
         """Write `drafts` in order and return once they are on disk: all of them or none.
 
         Raises:
+            DecisionRefused: something is changed without a word why.
             JournalError: the disk refused (full, gone); what was half written is taken back.
         """
         if self._unsure:
-            message = (
-                f"{self._folder}: a write was cut off and not taken back. Restart the desk; it repairs the journal."
-            )
-            raise JournalError(message)
+            cut = "a write was cut off and not taken back. Restart the desk; it repairs the journal."
+            raise JournalError(f"{self._folder}: {cut}")
+        for draft in drafts:
+            _refuse_unexplained(draft)
         now = datetime.now(UTC)
         entries = self._chain(drafts, now.isoformat(timespec="microseconds"))
         if entries:
@@ -183,6 +182,7 @@ class Journal:
 
     def _write(self, path: Path, data: bytes) -> None:
         """Until the caller has moved `head`, memory and disk may differ and nothing more must be written."""
+        self._refuse_changed(path)
         self._unsure = True
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         size = os.fstat(descriptor).st_size
@@ -191,6 +191,7 @@ class Journal:
             os.fdatasync(descriptor)
             if not size:
                 sync_folder(self._folder)
+            self._sizes[path] = size + len(data)
         except BaseException as error:
             self._take_back(descriptor, size)
             if not isinstance(error, OSError):
@@ -200,6 +201,14 @@ class Journal:
         finally:
             os.close(descriptor)
 
+    def _refuse_changed(self, path: Path) -> None:
+        if (path.stat().st_size if path.exists() else 0) != self._sizes.get(path, 0):
+            message = (
+                f"{path}: was cut or changed by another program; nothing was saved."
+                " Stop the desk, restore the journal from a backup and start again."
+            )
+            raise JournalError(message)
+
     def _take_back(self, descriptor: int, size: int) -> None:
         """May fail as well; then the journal stays unsure until it is opened again, which cuts the torn line off."""
         with contextlib.suppress(OSError):
@@ -207,21 +216,12 @@ class Journal:
             os.fsync(descriptor)
             self._unsure = False
 
-    def _set_torn_tail_aside(self) -> Path | None:
-        """Cut off what the process, or the power, left half written at the end: it was never acknowledged."""
-        path = next(reversed(self.files), None)
-        content = path.read_bytes() if path else b""
-        size = whole(content)
-        if path is None or size == len(content):
-            return None
-        aside = self._folder / f"torn-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.txt"
-        with aside.open("xb") as file:
-            file.write(content[size:])
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(self._folder)
-        os.truncate(path, size)
-        return aside
+
+def _refuse_unexplained(draft: Draft) -> None:
+    """What takes the place of an earlier value has its reason in the entry, whatever kind it is."""
+    if draft.old not in (None, [], draft.new) and not (draft.reason.strip() or draft.why.strip()):
+        message = f"{draft.subject} ({draft.kind}): changing this needs a reason. Nothing was saved; give one."
+        raise DecisionRefused(message)
 
 
 def _read(line: bytes, seq: int, previous: str, place: str) -> Entry:

@@ -88,9 +88,9 @@ class Maps(Registry):
 
     def points_bundles(self, maps: set[str]) -> list[Path]:
         """Folders of the bundles with points on some maps, oldest first."""
-        return self._bundles_of(POINTS, "map_id", maps)
+        return self.bundles_of(POINTS, "map_id", maps)
 
-    def _bundles_of(self, kind: str, owner: str, ids: set[str]) -> list[Path]:
+    def bundles_of(self, kind: str, owner: str, ids: set[str]) -> list[Path]:
         """Folders of the bundles of a kind whose input `owner` is one of `ids`, oldest first."""
         if not ids:
             return []

@@ -127,6 +127,9 @@ class Pools(Readings):
 
         Returns:
             How many were set aside until now; others are left as they are.
+
+        Raises:
+            DecisionRefused: no reason.
         """
         with self._exclusive():
             rows = self._rows(
@@ -137,7 +140,8 @@ class Pools(Readings):
             if active is None or rows.empty:
                 return 0
             given = list(rows.cell_id)
-            self._record(draft("give-back", active.model_id, reader, session, new=given, reason=reason))
+            drafted = draft("give-back", active.model_id, reader, session, old="set aside", new=given, reason=reason)
+            self._record(drafted)
             return len(given)
 
     def given_back(self) -> set[str]:
@@ -148,7 +152,7 @@ class Pools(Readings):
         """Import the bundles of every noise filter without a rejected cell; what went wrong. See `restore_points`."""
         empty = self._rows("SELECT model_id FROM model ANTI JOIN noise_reject USING (model_id) WHERE kind = ?", NOISE)
         problems = []
-        for folder in self._bundles_of(NOISE, "model_id", set(empty.model_id)):
+        for folder in self.bundles_of(NOISE, "model_id", set(empty.model_id)):
             try:
                 self._import_rejects(folder)
             except StoreError as error:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from ctc_core.errors import StoreError
 from ctc_core.store.pools import Pools
 from ctc_core.store.registry import draft
-from ctc_core.store.values import KeptRound, Round, RoundDraft
+from ctc_core.store.values import Round, RoundDraft
 
 ABANDONED_AFTER = timedelta(hours=8)
 """From then on anybody may abandon another person's round: a working day is over."""
@@ -111,17 +111,6 @@ class Relabelling(Pools):
             round_id,
         )
 
-    def kept_rounds(self) -> dict[str, KeptRound]:
-        """What is kept of each round, to be checked against the journal."""
-        with self._database.read() as cur:
-            rows = cur.execute(
-                """
-                SELECT round_id, reader, list(cell_id ORDER BY position), state, model_after, outcome
-                FROM relabel_round LEFT JOIN queue_item USING (round_id) GROUP BY ALL
-                """
-            ).fetchall()
-        return {row[0]: KeptRound(row[1], tuple(row[2]), *row[3:]) for row in rows}
-
     def outcome(self, round_id: str) -> dict[str, Any]:
         """What was noted when the round was finished; empty before."""
         rows = self._rows("SELECT outcome FROM relabel_round WHERE round_id = ? AND outcome IS NOT NULL", round_id)
@@ -145,13 +134,14 @@ class Relabelling(Pools):
                 return
             _refuse_closed(found)
             new = {"model_after": model_after, "outcome": dict(outcome)}
-            self._record(draft("finish-round", round_id, reader, session, old=found.state, new=new))
+            reason = "finished by its reader"
+            self._record(draft("finish-round", round_id, reader, session, old=found.state, new=new, reason=reason))
 
     def abandon_round(self, round_id: str, *, reader: str, session: str, reason: str) -> None:
         """Close a round without an outcome; labels stay, and its other cells may be asked for again.
 
         Raises:
-            StoreError: another person's round that was opened less than eight hours ago, or a closed one.
+            StoreError: no reason, another person's round that was opened less than eight hours ago, or a closed one.
         """
         with self._exclusive():
             found = self.round(round_id)

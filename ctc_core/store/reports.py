@@ -127,12 +127,14 @@ class Reports(Registry):
         """
         with self._exclusive():
             self._check(cartridge_id, signature)
+            before = self.reports(cartridge_id)
+            old = {"version": before[-1].signature.version, "sha256": before[-1].sha256} if before else None
             new = {**asdict(signature), "sha256": _digest(pdf), "content_sha256": _digest(content.encode())}
             paths = self._report_paths(cartridge_id, signature.version)
             for path, data in zip(paths, (pdf, content.encode()), strict=True):
                 _write(path, data)
             reason = signature.reason
-            self._record(draft(REPORT, cartridge_id, reader, session, new=new, reason=reason))
+            self._record(draft(REPORT, cartridge_id, reader, session, old=old, new=new, reason=reason))
             return self.reports(cartridge_id)[-1]
 
     def _check(self, cartridge_id: str, signature: Signature) -> None:

@@ -1,7 +1,8 @@
 """Words that readers put beside a label: apoptotic, a cluster of cells. They say more about a cell and count nothing.
 
 In the journal an entry of the kind `tag` holds all of a reader's words about a cell or an event; it replaces what the
-same reader said before. They are read from the journal's copy, so nothing else has to be kept.
+same reader said before. Since a tag counts nothing, nobody is asked why one is changed: the entry itself notes what it
+replaces and after how long (`changes.unasked`). Tags are read from the journal's copy, so nothing else has to be kept.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ctc_core.errors import DecisionRefused
+from ctc_core.store.changes import unasked
 from ctc_core.store.journal import Draft
 from ctc_core.store.registry import Registry
 
@@ -71,12 +74,12 @@ class Tags(Registry):
                 new = [one for one in dict.fromkeys(sent) if not _is_saved(one, saved)]
                 _refuse_unknown(cur, new)
                 before = _last_words(cur, [one.subject for one in new])
-            drafts = []
+            drafts, now = [], datetime.now(UTC).replace(tzinfo=None)
             for one in new:
                 words = sorted({str(tag) for tag in one.tags})
-                old = before.get((one.subject, one.reader))
-                drafts.append(Draft(one.id, TAG, one.reader, one.session, one.subject, words, old))
-                before[one.subject, one.reader] = words
+                draft = Draft(one.id, TAG, one.reader, one.session, one.subject, words)
+                drafts.append(unasked(draft, before.get((one.subject, one.reader)), now))
+                before[one.subject, one.reader] = words, one.session, now
             if drafts:
                 self._record(*drafts)
         with self._database.read() as cur:
@@ -139,12 +142,16 @@ def _refuse_unknown(cur: duckdb.DuckDBPyConnection, sent: Sequence[Tagging]) -> 
             raise DecisionRefused(message)
 
 
-def _last_words(cur: duckdb.DuckDBPyConnection, subjects: Sequence[str]) -> dict[tuple[str, str], list[str]]:
+_Said = tuple[list[str], str, datetime]
+"""Words, and in which session and when they were said (UTC, without a zone)."""
+
+
+def _last_words(cur: duckdb.DuckDBPyConnection, subjects: Sequence[str]) -> dict[tuple[str, str], _Said]:
     rows = cur.execute(
         """
-        SELECT subject, reader, arg_max(new, seq) FROM journal_entry
+        SELECT subject, reader, arg_max(new, seq), arg_max(session, seq), max(time) FROM journal_entry
         WHERE kind = ? AND subject IN (SELECT unnest(?::VARCHAR[])) GROUP BY subject, reader
         """,
         [TAG, list(subjects)],
     ).fetchall()
-    return {(subject, reader): json.loads(new) for subject, reader, new in rows}
+    return {(subject, reader): (json.loads(new), session, time) for subject, reader, new, session, time in rows}

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 
 from ctc_core.errors import JournalError, StoreError
 from ctc_core.models import sha256
-from ctc_core.store.bundle import read_bundle
-from ctc_core.store.cartridge_bundle import utc
+from ctc_core.store.bundle import Bundle, read_bundle
+from ctc_core.store.cartridge_bundle import table
 from ctc_core.store.files import CROPS
-from ctc_core.store.journal import Entry, canonical
-from ctc_core.store.maps import MAP
-from ctc_core.store.projection import DECISIONS, bundle_of, copied
+from ctc_core.store.journal import Entry
+from ctc_core.store.maps import MAP, POINTS
+from ctc_core.store.pools import NOISE
+from ctc_core.store.projection import bundle_of
 from ctc_core.store.reports import report_problems
+from ctc_core.store.shadow import IMPORTED, JOURNALLED, VECTORS, Shadow, shadow
 from ctc_core.store.store import Store
-from ctc_core.store.values import KeptRound, ModelRecord
 
 _NAMED = 20
 """How many differences of one kind are named one by one."""
@@ -46,149 +45,149 @@ class Report:
         return not self.problems
 
 
-def verify(what: Store | Path) -> Report:
+@dataclass(frozen=True)
+class _Moment:
+    """Journal and database as they were together at one moment."""
+
+    head: tuple[int, str]
+    entries: list[Entry]
+    """None can be trusted where `broken`."""
+    broken: str
+    tables: dict[str, pa.Table]
+    definitions: dict[str, str]
+    owners: set[str]
+    """Cartridges that any row belongs to."""
+    problems: tuple[str, ...]
+    """Known since the store was opened."""
+
+
+def verify(what: Store | Path, kept: Collection[str] = ()) -> Report:
     """Check an open store, or open the data folder for it.
 
     A journal that cannot be trusted is a problem in the report, not an exception; StoreBusy is raised as always.
+
+    Args:
+        what: a store, or its folder.
+        kept: hashes of entries that were kept elsewhere, printed or mailed: each must be in the journal.
     """
     if isinstance(what, Store):
-        return _verify(what)
+        return _verify(what, kept)
     try:
         with Store.open(what) as store:
-            return _verify(store)
+            return _verify(store, kept)
     except (JournalError, StoreError) as error:
         return Report((str(error),), entries=0, head="", decisions=0, cartridges=0, cells=0)
 
 
-def _verify(store: Store) -> Report:
-    """Only the comparison of journal and database holds decisions back; files are hashed while the desk works on."""
+def _verify(store: Store, kept: Collection[str]) -> Report:
+    """Only the reading of journal and database holds decisions back; all is compared while the desk works on."""
+    now = _moment(store)
+    problems = [*now.problems, *filter(None, [now.broken])]
+    if not now.broken:
+        with shadow() as expected:
+            problems += _journal_problems(now, kept)
+            problems += _row_problems(expected, now, store.folder)
+            problems += _cartridge_problems(expected, now, store)
+            problems += _computed_problems(expected, store)
+    problems += [*_map_problems(store), *report_problems(store)]
+    seq, head = now.head
+    decisions = sum(len(now.tables[name]) for name, (what, _) in JOURNALLED.items() if what == "Decision")
+    cartridges = store.cartridges()
+    return Report(tuple(problems), seq, head, decisions, len(cartridges), cells=int(cartridges["cells"].sum()))
+
+
+def _moment(store: Store) -> _Moment:
     with store.frozen():
-        (seq, head), problems = store.journal.head, list(store.problems)
-        decisions, patients, cartridges = store.decisions(), store.patients(), store.cartridges()
-        kept = store.kept_rounds(), store.given_back()
-        received, models, runs = store.received(), store.models(), store.runs()
+        tables = {name: store.rows(name) for name in JOURNALLED}
+        owners = {name for kind in IMPORTED if kind != VECTORS for name in store.owners(kind)}
+        broken, entries = "", []
         try:
             entries = list(store.journal.entries())
         except JournalError as error:
-            entries = None
-            problems.append(str(error))
-    if entries is not None:
-        problems += _few(_entry_problems(received, entries))
-        problems += _few(_decision_problems(decisions, entries))
-        problems += _few(_role_problems(patients, entries))
-        problems += _few(_round_problems(*kept, entries))
-        problems += _few(_registry_problems(models, set(runs["run_id"]), entries))
-        problems += _cartridge_problems(store, cartridges, entries)
-    problems += _map_problems(store)
-    problems += report_problems(store)
-    cells = int(cartridges["cells"].sum())
-    return Report(tuple(problems), seq, head, decisions=len(decisions), cartridges=len(cartridges), cells=cells)
+            broken = str(error)
+        return _Moment(store.journal.head, entries, broken, tables, store.definitions(), owners, tuple(store.problems))
 
 
-def _few(problems: Iterator[str]) -> list[str]:
-    found = list(problems)
+def _few(found: list[str]) -> list[str]:
     return found[:_NAMED] + ([f"... and {len(found) - _NAMED} more of this kind."] if len(found) > _NAMED else [])
 
 
-def _entry_problems(received: dict[int, tuple[Any, ...]], entries: list[Entry]) -> Iterator[str]:
-    """The store's own copy of the journal, which the audit page shows."""
-    for entry in entries:
-        if received.get(entry.seq) != copied(entry):
-            yield f"Entry {entry.seq} ({entry.kind} {entry.subject}): the store's copy is not what the journal says."
-    for seq in sorted(received.keys() - {entry.seq for entry in entries}):
-        yield f"Entry {seq} is in the store and not in the journal."
+def _journal_problems(now: _Moment, kept: Collection[str]) -> Iterator[str]:
+    """What the chain by itself cannot show: that its end was cut off, or all of it written anew."""
+    hashes = {entry.seq: entry.hash for entry in now.entries}
+    if hashes.get(now.head[0], now.head[1]) != now.head[1] or len(now.entries) < now.head[0]:
+        yield f"The journal ends at entry {len(now.entries)}; the desk has written {now.head[0]}. Lines were removed."
+    for entry in now.entries:
+        if entry.kind == "report" and hashes.get(entry.new["journal_entry"]) != entry.new["journal_hash"]:
+            signed = f"{entry.subject}, version {entry.new['version']}"
+            yield f"Report on {signed}: entry {entry.new['journal_entry']} is not the one that its signature names."
+    for digest in sorted(set(kept) - set(hashes.values())):
+        yield f"{digest[:80]}: no entry of the journal has this hash. It was rewritten, or the hash is of another desk."
 
 
-def _registry_problems(models: tuple[ModelRecord, ...], runs: set[str], entries: list[Entry]) -> Iterator[str]:
-    """Models, which of them are in use, and how artefacts were made."""
-    kinds: dict[str, str] = {}
-    active: dict[str, str] = {}
-    for entry in entries:
-        if entry.kind == "model":
-            kinds.setdefault(entry.subject, entry.new["kind"])
-        elif entry.kind == "activate" and entry.subject in kinds:
-            active[kinds[entry.subject]] = entry.subject
-    expected = {id_: (kind, active.get(kind) == id_) for id_, kind in kinds.items()}
-    found = {model.model_id: (model.kind, model.active) for model in models}
-    for id_ in sorted(expected.keys() | found.keys()):
-        if expected.get(id_) != found.get(id_):
-            yield f"Model {id_}: (kind, in use) is {found.get(id_)} in the store, {expected.get(id_)} in the journal."
-    for run_id in sorted({entry.subject for entry in entries if entry.kind == "run"} ^ runs):
-        yield f"Run {run_id}: in the store or in the journal only."
+def _row_problems(expected: Shadow, now: _Moment, folder: Path) -> Iterator[str]:
+    """All that is filled from the journal, and through what it is read."""
+    expected.project([entry for entry in now.entries if entry.kind != "cartridge"], folder)
+    expected.record([entry for entry in now.entries if entry.kind == "cartridge"])
+    for name, found in now.tables.items():
+        yield from _few(expected.differences(name, found, "the journal"))
+    wanted = expected.definitions()
+    for name in sorted(wanted.keys() | now.definitions.keys()):
+        if wanted.get(name) != now.definitions.get(name):
+            yield f"The store's {name} is not that of this version. Delete store.duckdb; it is filled again."
 
 
-def _decision_problems(decisions: list[tuple[Any, ...]], entries: list[Entry]) -> Iterator[str]:
-    expected = {
-        entry.id: (
-            entry.seq,
-            entry.kind,
-            entry.subject,
-            entry.new,
-            entry.old,
-            entry.reader,
-            entry.reason,
-            entry.session,
-            utc(entry.time),
-        )
-        for entry in entries
-        if entry.kind in DECISIONS
-    }
-    found = {row[0]: row[1:] for row in decisions}
-    for id_ in expected.keys() - found.keys():
-        yield f"Decision {id_} (entry {expected[id_][0]}) is in the journal and not in the store."
-    for id_ in found.keys() - expected.keys():
-        yield f"Decision {id_} is in the store and not in the journal."
-    for id_ in expected.keys() & found.keys():
-        if expected[id_] != found[id_]:
-            yield f"Decision {id_}: the store says {found[id_]}, the journal {expected[id_]}."
+def _cartridge_problems(expected: Shadow, now: _Moment, store: Store) -> Iterator[str]:
+    entries = {entry.subject: entry for entry in now.entries if entry.kind == "cartridge"}
+    for name in sorted(now.owners ^ entries.keys()):
+        places = ("the store", "the journal") if name in now.owners else ("the journal", "the store")
+        yield f"{name}: in {places[0]} and not in {places[1]}."
+    if lone := store.lone_vectors():
+        yield f"{lone} vectors in the store belong to no cell."
+    for name in sorted(now.owners & entries.keys()):
+        try:
+            bundle = bundle_of(entries[name], store.folder)
+        except StoreError as error:
+            yield str(error)
+            continue
+        expected.cartridge(bundle, entries[name].new["imported_at"])
+        for kind in IMPORTED:
+            found = store.vector_rows(_cell_ids(bundle)) if kind == VECTORS else store.rows(kind, "cartridge_id", name)
+            yield from _few(expected.differences(kind, found, "its bundle"))
+        yield from _crop_problems(store.folder, name, bundle)
 
 
-def _role_problems(patients: pd.DataFrame, entries: list[Entry]) -> Iterator[str]:
-    expected = {entry.subject: entry.new for entry in entries if entry.kind in ("patient", "role")}
-    found = dict(zip(patients["pseudonym"], patients["role"], strict=True))
-    for pseudonym in sorted(expected.keys() | found.keys()):
-        if expected.get(pseudonym) != found.get(pseudonym):
-            yield f"Patient {pseudonym}: the store says {found.get(pseudonym)}, the journal {expected.get(pseudonym)}."
+def _cell_ids(bundle: Bundle) -> pa.Table:
+    return table(bundle, "cells").select(["cell_id"])
 
 
-def _round_problems(rounds: dict[str, KeptRound], given_back: set[str], entries: list[Entry]) -> Iterator[str]:
-    """A round ends with the first entry that closes it; a cell that was given back stays so."""
-    expected: dict[str, KeptRound] = {}
-    given: set[str] = set()
-    for entry in entries:
-        if entry.kind == "round":
-            expected[entry.subject] = KeptRound(entry.reader, tuple(entry.new["items"]["cell_id"]), "open", None, None)
-        elif entry.kind in ("finish-round", "abandon-round"):
-            opened = expected[entry.subject]
-            if opened.state == "open":
-                expected[entry.subject] = _closed(opened, entry)
-        elif entry.kind == "give-back":
-            given |= set(entry.new)
-    for id_ in sorted(expected.keys() | rounds.keys()):
-        if expected.get(id_) != rounds.get(id_):
-            yield f"Round {id_}: what the store holds is not what the journal says."
-    for cell_id in sorted(given ^ given_back):
-        yield f"{cell_id}: given back to the queue in {'the journal' if cell_id in given else 'the store'} only."
+def _crop_problems(folder: Path, cartridge_id: str, bundle: Bundle) -> Iterator[str]:
+    for name, pattern in CROPS.items():
+        path = folder / "crops" / pattern.format(cartridge_id)
+        if not path.exists():
+            yield f"{path}: missing. Open the store again; it is restored."
+        elif sha256(path) != bundle.manifest.files[f"{name}.npy"]:
+            yield f"{path}: not the crops of the bundle. Delete the file and open the store again; it is restored."
 
 
-def _closed(opened: KeptRound, entry: Entry) -> KeptRound:
-    if entry.kind == "abandon-round":
-        return replace(opened, state="abandoned")
-    outcome = canonical(entry.new["outcome"])
-    return replace(opened, state="finished", model_after=entry.new["model_after"], outcome=outcome)
+def _computed_problems(expected: Shadow, store: Store) -> Iterator[str]:
+    """Cells on maps and cells set aside as noise: in no journal, but each in a bundle."""
+    for name, kind, owner, rows, columns in _COMPUTED:
+        for owner_id in sorted(store.owners(name, owner)):
+            tables = []
+            for folder in store.bundles_of(kind, owner, {owner_id}):
+                try:
+                    tables.append(read_bundle(folder).table(rows).select(columns))
+                except StoreError as error:
+                    yield str(error)
+            expected.computed(name, owner, owner_id, tables)
+            yield from _few(expected.differences(name, store.rows(name, owner, owner_id), "its bundles"))
 
 
-def _cartridge_problems(store: Store, table: pd.DataFrame, entries: list[Entry]) -> list[str]:
-    expected = {entry.subject: entry for entry in entries if entry.kind == "cartridge"}
-    cartridges = {row["cartridge_id"]: row for row in table.to_dict("records")}
-    problems = [f"{id_}: in the store and not in the journal." for id_ in sorted(cartridges.keys() - expected.keys())]
-    problems += [f"{id_}: in the journal and not in the store." for id_ in sorted(expected.keys() - cartridges.keys())]
-    checks = (_bundle_problems(store.folder, expected[id_]) for id_ in sorted(expected.keys() & cartridges.keys()))
-    counts = (
-        _count_problems(store, id_, cartridges[id_]["encoder_id"], cartridges[id_]["cells"], cartridges[id_]["events"])
-        for id_ in sorted(cartridges)
-    )
-    return problems + list(itertools.chain.from_iterable(itertools.chain(checks, counts)))
+_COMPUTED = (
+    ("latent_point", POINTS, "map_id", "points", ["cell_id", "x", "y", "cluster"]),
+    ("noise_reject", NOISE, "model_id", "rejected", ["cell_id", "probability"]),
+)
 
 
 def _map_problems(store: Store) -> Iterator[str]:
@@ -198,28 +197,3 @@ def _map_problems(store: Store) -> Iterator[str]:
                 read_bundle(model.folder)
             except StoreError as error:
                 yield f"Map {model.model_id}: {error}"
-
-
-def _bundle_problems(folder: Path, entry: Entry) -> Iterator[str]:
-    try:
-        hashes = bundle_of(entry, folder).manifest.files
-    except StoreError as error:
-        yield str(error)
-        return
-    for name, pattern in CROPS.items():
-        path = folder / "crops" / pattern.format(entry.subject)
-        if path.exists() and sha256(path) != hashes[f"{name}.npy"]:
-            yield f"{path}: not the crops of the bundle. Delete the file and open the store again; it is restored."
-
-
-def _count_problems(store: Store, cartridge_id: str, encoder_id: str, cells: int, events: int) -> Iterator[str]:
-    for what, count, read in (("cells", cells, store.crops), ("events", events, store.event_crops)):
-        try:
-            found = len(read(cartridge_id))
-        except StoreError as error:
-            yield f"{cartridge_id}: no crops of its {what}. Open the store again; they are restored. ({error})"
-        else:
-            if found != count:
-                yield f"{cartridge_id}: {found} crops for {count} {what}."
-    if (found := len(store.vectors(cartridge_id, encoder_id)[0])) != cells:
-        yield f"{cartridge_id}: {found} vectors of {encoder_id} for {cells} cells."

@@ -24,7 +24,7 @@ def explained() -> Iterator[None]:
         yield
     except CTCError as error:
         log.exception("shown to the user")
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")  # it may repeat a name or a file from outside
         st.stop()
 
 

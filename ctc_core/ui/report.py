@@ -67,6 +67,8 @@ def show_result(content: Content) -> None:
     with st.container(horizontal=True, gap="medium"):
         for label, value, below in figures:
             st.metric(label, value, below, delta_color="off", delta_arrow="off", width="content")
+    if told := words.counted_twice(content):
+        st.warning(plain(f"{told} Numbers are those of the pictures in the draft."), icon=":material/warning:")
     with st.expander("What these figures rest on"):
         for sentence in words.basis(content):
             st.text(sentence)
@@ -99,9 +101,13 @@ def show_signing(store: Store, draft: Draft, user: User) -> None:
     with st.form("report_sign", clear_on_submit=True, border=False):
         name = st.text_input(f"Your name ({plain(user.name)})", key="report_name")
         reason = st.text_input("Reason", max_chars=MAX_REASON, key="report_reason")
+        distinct = bool(draft.content.neighbours) and st.checkbox(
+            "I have looked at the pairs that may be one cell: they are different cells", key="report_distinct"
+        )
         sent = st.form_submit_button("Sign this report", icon=":material/draw:")
     if sent:
-        sign.sign(store, draft, name=name, reason=reason, reader=user.name, session=user.session)
+        by = {"reader": user.name, "session": user.session}
+        sign.sign(store, draft, name=name, reason=reason, **by, distinct=distinct)
         st.rerun()
 
 

@@ -95,6 +95,9 @@ def show_backup(settings: Settings) -> None:
             st.warning("The last night brought no backup. Look at the jobs below.", icon=":material/warning:")
         for problem in manifest.problems:
             st.error(plain(problem), icon=":material/error:")
+    for path in backups.damaged(settings):
+        told = "its backup.json was changed or cut, so nothing can be restored from it. Look at that disk."
+        st.error(plain(f"{path}: {told}"), icon=":material/error:")
     if _same_disk(settings):
         st.caption(
             "Backups lie on the same disk as the data: they help against mistakes, not against a broken disk. "

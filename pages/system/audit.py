@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from ctc_core.store import verify
 from ctc_core.ui.audit import ENTRIES_SHOWN, entry_table, kind_names, show_entries, show_head, show_report
 from ctc_core.ui.desk import open_desk
 from ctc_core.ui.messages import empty_state, explained
 from ctc_core.ui.session import require_user
+from ctc_core.verification import verify
 
 user = require_user()
 store = open_desk().store
@@ -17,9 +17,9 @@ with explained():
     written = store.audited()
 
 if st.button(
-    "Verify now", icon=":material/fact_check:", help="Reads every journal line, bundle and crop; may take long."
+    "Verify now", icon=":material/fact_check:", help="Reads every journal line, bundle, crop and score; may take long."
 ):
-    with st.spinner("Comparing journal, store and bundles"), explained():
+    with st.spinner("Comparing journal, store, bundles and scores"), explained():
         st.session_state["audit_report"] = verify(store)
 if report := st.session_state.get("audit_report"):
     show_report(report)

@@ -19,10 +19,13 @@ from ctc_core.errors import CartridgeError
 from ctc_core.pipeline import ingest
 from ctc_core.segment import Outlines
 from ctc_core.types import silent
+from tests.cartridge import made_hostile
 from tests.cartridge.conftest import EVENTS
-from tests.cartridge.made_hostile import CASES, HEIGHT, WIDTH
+from tests.cartridge.made_hostile import HEIGHT, WIDTH
+from tests.cartridge.made_hostile_more import MORE
 from tests.support import ProjectingEmbedder
 
+CASES = made_hostile.CASES | MORE
 MEMORY = 512 * 2**20
 CLEAR_EVENTS = tuple(replace(event, numselected=1) for event in EVENTS)
 

@@ -129,7 +129,7 @@ def replace_map(store: Store, name: str) -> None:
     write_bundle(spool / "points", kind="points", parameters={}, inputs=inputs, tables={"points": point}, arrays={})
     store.add_map(spool / "map", name, {"encoder_id": ENCODER, "notes": []}, reader="anna", session="tests")
     store.add_points(spool / "points")
-    store.activate_model(name, reader="anna", session="tests")
+    store.activate_model(name, reader="anna", session="tests", reason="another")
 
 
 def test_points_are_kept_of_the_map_in_use_and_the_one_before(mapped_store: Path) -> None:
@@ -145,7 +145,7 @@ def test_points_are_kept_of_the_map_in_use_and_the_one_before(mapped_store: Path
         assert kept() == [0, 1, 1]
     with Store.open(mapped_store) as store:
         assert (store.problems, kept()) == ((), [0, 1, 1])  # opening brings none of them back
-        store.activate_model(first, reader="anna", session="tests")
+        store.activate_model(first, reader="anna", session="tests", reason="back")
         assert kept() == [4 * CELLS, 0, 1]
         pd.testing.assert_frame_equal(all_points(store), before)
 

@@ -147,6 +147,42 @@ def test_the_same_is_not_signed_twice(store: Store) -> None:
         sign.sign(store, sign.draft(store, "R1", 0.5), **WORDS)
 
 
+@pytest.fixture
+def close(unmapped_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """Two CTCs of one frame confirmed, and neighbours taken from further away than usual."""
+    with Store.open(unmapped_store) as opened:
+        frames = opened.cells("R1").frame
+        numbers = frames.index[frames == frames[0]][:2]
+        for number in numbers:
+            label(opened, "R1", int(number), Label.CTC)
+        monkeypatch.setattr("ctc_core.enumeration.summary.CLOSE_UM", 5000.0)
+        yield opened
+
+
+def test_neighbours_are_answered_for(close: Store) -> None:
+    draft = sign.draft(close, "R1", 0.5)
+    (pair,) = draft.content.neighbours
+    assert {pair.first, pair.second} == {picture.candidate_id for picture in draft.content.pictures}
+    with pytest.raises(UserError, match="or confirm that they are different cells; then sign") as caught:
+        sign.sign(close, draft, **WORDS)
+    assert "Perhaps counted twice: the counted CTCs" in str(caught.value) and close.reports() == ()
+    report = sign.sign(close, draft, **WORDS, distinct=True)
+    assert from_json(report.content.read_text()).neighbours == (pair,)
+    text = text_of(sign.signed_file(report))
+    assert "counts two cells" in text and "Perhaps counted twice" in text
+    assert sign.remake(close, report) == sign.signed_file(report)
+
+
+def test_a_pair_that_appears_makes_a_new_version(close: Store) -> None:
+    sign.sign(close, sign.draft(close, "R1", 0.5), **WORDS, distinct=True)
+    second = sign.draft(close, "R1", 0.5).content.neighbours[0].second
+    number = int(close.cells("R1").index[close.cells("R1").cell_id == second][0])
+    label(close, "R1", number, Label.NON_CTC, "the same cell")
+    now = sign.draft(close, "R1", 0.5)
+    assert (now.is_signed, now.content.neighbours) == (False, ())
+    assert sign.sign(close, now, **WORDS).signature.version == 2
+
+
 def test_verify_names_a_changed_and_a_missing_file(store: Store) -> None:
     report = sign.sign(store, sign.draft(store, "R1", 0.5), **WORDS)
     report.pdf.write_bytes(report.pdf.read_bytes() + b"x")

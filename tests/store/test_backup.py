@@ -1,5 +1,6 @@
 """A backup made while readers label, restored elsewhere: nothing acknowledged before it is missing."""
 
+import hashlib
 import json
 import shutil
 import threading
@@ -74,7 +75,7 @@ def test_readers_label_on_while_it_is_made(lived_in: Path, tmp_path: Path) -> No
             number += 1
 
     with Store.open(lived_in) as store:
-        threads = [threading.Thread(target=read_on, args=(store, name)) for name in "ab"]
+        threads = [threading.Thread(target=read_on, args=(store, name)) for name in "abcdefghij"]
         for thread in threads:
             thread.start()
         made, known = [], []
@@ -122,6 +123,84 @@ def test_what_is_no_backup_is_not_restored(lived_in: Path, tmp_path: Path) -> No
     with pytest.raises(StoreError, match=r"crops.npy: cannot be restored"):
         restore(made, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def edit(backup: Path, **values: object) -> None:
+    manifest = json.loads((backup / "backup.json").read_text())
+    (backup / "backup.json").write_text(json.dumps({**manifest, **values}))
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "journal/../../outside", "store.duckdb", "", "crops\0"])
+def test_an_edited_backup_writes_nowhere_else(lived_in: Path, tmp_path: Path, name: str) -> None:
+    """Its hash may be right: whoever edits the manifest can write that as well."""
+    made = back_up(lived_in, tmp_path / "disk")
+    (made / "outside").write_text("evil")
+    edit(made, files={**read_manifest(made).files, name: hashlib.sha256(b"evil").hexdigest()})
+    before = {path for path in tmp_path.rglob("*") if "disk" not in path.parts}
+    with pytest.raises(UserError, match=r"not a backup \(its time or one of its file names cannot be\)"):
+        restore(made, tmp_path / "new")
+    assert {path for path in tmp_path.rglob("*") if "disk" not in path.parts} == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b"\xff", b'{"format": "x"}', b"[" * 100_000, b'{"files": {"journal/x": 7}}'],
+    ids=["empty", "list", "nothing", "no text", "another form", "deep", "numbers"],
+)
+def test_a_damaged_manifest_is_told_in_one_line(lived_in: Path, tmp_path: Path, content: bytes) -> None:
+    made = back_up(lived_in, tmp_path / "disk")
+    (made / "backup.json").write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        restore(made, tmp_path / "new")
+    assert str(caught.value).startswith(f"{made}: not a backup (") and "\n" not in str(caught.value)
+
+
+def test_a_backup_without_its_last_month_is_refused(lived_in: Path, tmp_path: Path) -> None:
+    """Each file that is left is sound, and the chain of what is left as well."""
+    made = back_up(lived_in, tmp_path / "disk")
+    files = read_manifest(made).files
+    (month,) = (name for name in files if name.startswith("journal/"))
+    lines = (made / month).read_bytes().splitlines(keepends=True)
+    (made / month).write_bytes(b"".join(lines[:-1]))
+    edit(made, files={**files, month: hashlib.sha256(b"".join(lines[:-1])).hexdigest()})
+    with pytest.raises(StoreError, match=r"its journal ends at entry 12 \(.*\), the backup was made of 13 \("):
+        restore(made, tmp_path / "new")
+    assert sorted(path.name for path in tmp_path.iterdir() if "new" in path.name) == []
+
+
+def test_a_data_folder_that_is_a_file_is_refused(lived_in: Path, tmp_path: Path) -> None:
+    made = back_up(lived_in, tmp_path / "disk")
+    (tmp_path / "new").write_text("something")
+    with pytest.raises(UserError, match="not empty"):
+        restore(made, tmp_path / "new")
+
+
+def test_a_copy_that_went_bad_is_not_handed_on(lived_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backups share what did not change; a flipped bit there must not be in every later one."""
+    first = back_up(lived_in, tmp_path / "disk")
+    (crops,) = first.glob("bundles/*/crops.npy")
+    crops.write_bytes(crops.read_bytes()[:-1] + b"\7")
+    monkeypatch.setattr("ctc_core.store.backup._STAMP", "29990101T%H%M%SZ")
+    second = back_up(lived_in, tmp_path / "disk")
+    with pytest.raises(StoreError, match="not as it was backed up"):
+        restore(first, tmp_path / "new")
+    assert restore(second, tmp_path / "new").ok
+
+
+def test_a_damaged_or_wrongly_dated_backup_does_not_put_off_the_next(lived_in: Path, tmp_path: Path) -> None:
+    settings, jobs = Settings(data_dir=lived_in, backup_dir=tmp_path / "disk"), Jobs(lived_in)
+    now = datetime.now().astimezone()
+    first = back_up(lived_in, settings.backups)
+    assert not backups.is_due(settings, jobs, now + timedelta(seconds=1))
+    edit(first, created=(now + timedelta(days=900)).isoformat())
+    assert backups.is_due(settings, jobs, now) and backups.age(settings) is None
+    (first / "backup.json").write_text("{")
+    assert backups.is_due(settings, jobs, now) and backups.age(settings) is None
+    assert (newest(settings.backups), backups.damaged(settings)) == (None, [first])
+    first.rename(first.with_name("20200101T000000Z"))
+    second = back_up(lived_in, settings.backups)
+    assert newest(settings.backups) == second
+    assert restore(settings.backups, tmp_path / "new").ok
 
 
 def test_an_edited_journal_is_not_backed_up(lived_in: Path, tmp_path: Path) -> None:

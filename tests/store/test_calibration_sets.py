@@ -116,8 +116,30 @@ def test_the_last_answer_counts_and_undo_takes_it_back(store: Store) -> None:
     assert store.calibration_queue(set_id, "bela").label.isna().tolist() == [False, True]
     with pytest.raises(StoreError, match="1 of 2 cells of this calibration set are not read yet"):
         store.end_calibration(set_id, reader="bela", session="s")
-    changes = [(entry.old, entry.new) for entry in store.journal.entries() if entry.kind == "calibration"]
-    assert changes == [(None, "ctc"), ("ctc", "non-ctc"), (None, "ctc"), ("ctc", None)]
+    changes = [
+        (entry.old, entry.new, entry.why.rpartition(" after ")[0])
+        for entry in store.journal.entries()
+        if entry.kind == "calibration"
+    ]
+    noted = "in the same session"
+    assert changes == [
+        (None, "ctc", ""),
+        ("ctc", "non-ctc", f"corrected {noted}"),
+        (None, "ctc", ""),
+        ("ctc", None, f"taken back {noted}"),
+    ]
+
+
+def test_answers_of_others_are_in_no_audit_before_one_has_ended(store: Store) -> None:
+    """Also of a person to whom nothing is blind in a round."""
+    set_id = make(store, 0)
+    store.calibrate(set_id, [answer(store, 0, CTC, "bela")])
+    store.answer(lambda: Person("carl"))
+    assert store.audit(kinds=["calibration"]).empty
+    store.calibrate(set_id, [answer(store, 0, CTC, "carl")])
+    assert store.audit(kinds=["calibration"]).reader.tolist() == ["carl"]
+    store.end_calibration(set_id, reader="carl", session="s")
+    assert store.audit(kinds=["calibration"]).reader.tolist() == ["carl", "bela"]
 
 
 def test_sent_twice_is_saved_once(store: Store) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ctc_core.errors import DecisionRefused
-from ctc_core.store import Store, changes, verify
+from ctc_core.store import Draft, Store, changes, verify
 from ctc_core.store.reports import Signature
 from ctc_core.types import Decision, Label
 from tests.store.test_decisions import CELL, OTHER, label, review
@@ -143,3 +143,27 @@ def test_time_is_read_from_the_journal(desk: Store) -> None:
         one = changes.Draft("d1", "label", "ann", "s1", draft.subject, None, "ctc")
         with pytest.raises(DecisionRefused, match="needs a reason"):
             changes.explained(cur, [(one, earlier)], sent, later)
+
+
+def test_no_entry_of_any_kind_changes_something_without_a_reason(desk: Store) -> None:
+    """Whatever writes to the journal: what takes an earlier value's place says why, or is not written."""
+    head = desk.journal.head
+    for old, new, reason, why in (("a", "b", " ", ""), ("a", None, "", "\n"), (["a"], [], "", "")):
+        with pytest.raises(DecisionRefused, match=r"x \(run\): changing this needs a reason\. Nothing was saved"):
+            desk.journal.append([Draft("1", "run", "ann", "s", "x", new, old, reason, why=why)])
+    assert desk.journal.head == head
+    desk.add_model("m1", "classifier", desk.folder / "m1", {}, "ann")
+    desk.add_model("m2", "classifier", desk.folder / "m2", {}, "ann")
+    desk.activate_model("m1", "ann", "s")
+    with pytest.raises(DecisionRefused, match=r"m2 \(activate\): changing this needs a reason"):
+        desk.activate_model("m2", "ann", "s")
+    active = desk.active_model("classifier")
+    assert active is not None and active.model_id == "m1"
+
+
+def test_a_second_signature_names_the_version_that_it_replaces(desk: Store) -> None:
+    sign(desk)
+    signature = Signature(2, "Eva", "again", "2026-11-23T00:00:00+00:00", "0" * 64, *desk.journal.head)
+    desk.add_report("C1", signature, b"%PDF", "{}", reader="eva", session="s9")
+    first, second = (entry for entry in desk.journal.entries() if entry.kind == "report")
+    assert (first.old, second.old) == (None, {"version": 1, "sha256": first.new["sha256"]})

@@ -32,7 +32,7 @@ def say(store: Store, cell_id: str, label: Label | None, reader: str = "ann") ->
 
 def noise(store: Store, model_id: str, *rejected: str) -> None:
     store.add_model(model_id, "noise", store.folder / "models" / model_id, {"encoder_id": ENCODER}, "ann")
-    store.activate_model(model_id, "ann", "s1")
+    store.activate_model(model_id, "ann", "s1", "newer")
     store.save_rejects(model_id, rejected, np.linspace(0.9, 0.5, len(rejected)))
 
 

@@ -78,7 +78,7 @@ def test_roles_of_patients_with_cartridges_stay(labelled: Store) -> None:
         if (old, new) != (Role.REVIEW, Role.TRAIN):
             with pytest.raises(StoreError, match=f"{old.name}: (cannot change from|a test patient never changes)"):
                 labelled.set_role(old.name, new, "ann", "s1", "because")
-    with pytest.raises(StoreError, match="moving a reviewed patient to training needs a reason"):
+    with pytest.raises(StoreError, match="REVIEW: a change of a patient's role needs a reason"):
         labelled.set_role("REVIEW", Role.TRAIN, "ann", "s1", "  ")
     labelled.set_role("TEST", Role.TEST, "ann", "s1", "no change")
     assert (labelled.patients().to_dict("records"), labelled.journal.head) == (before, head)
@@ -86,8 +86,10 @@ def test_roles_of_patients_with_cartridges_stay(labelled: Store) -> None:
 
 def test_roles_of_patients_without_cartridges_may_change_except_test(store: Store) -> None:
     store.add_patient("P1", Role.REVIEW, "ann", "s1")
-    store.set_role("P1", Role.ENCODER, "ann", "s1")
-    store.set_role("P1", Role.TEST, "ann", "s1")
+    with pytest.raises(StoreError, match="P1: a change of a patient's role needs a reason"):
+        store.set_role("P1", Role.ENCODER, "ann", "s1")
+    store.set_role("P1", Role.ENCODER, "ann", "s1", "for the encoder")
+    store.set_role("P1", Role.TEST, "ann", "s1", "mistaken")
     with pytest.raises(StoreError, match="P1: a test patient never changes role"):
         store.set_role("P1", Role.TRAIN, "ann", "s1", "please")
     with pytest.raises(StoreError, match="P2: no such patient"):

@@ -1,7 +1,9 @@
 """Tags: in the journal, read back, replaced and taken back; refused where they cannot be meant."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,17 @@ def test_the_last_word_of_each_reader_counts(store: Store) -> None:
     assert dict(together(store.tags(CARTRIDGE))) == {first: "apoptotic cluster"}
     (undone,) = (entry for entry in store.journal.entries() if entry.id == "d")
     assert (undone.old, undone.new) == (["apoptotic", "cluster"], [])
+
+
+def test_a_changed_tag_says_what_it_replaces_and_nobody_is_asked(store: Store) -> None:
+    first = cell(store)
+    store.tag([word("a", first, (Tag.APOPTOTIC,)), word("b", first, (Tag.CLUSTER,)), word("c", first, (Tag.CLUSTER,))])
+    store.tag([replace(word("d", first, ()), session="later"), replace(word("e", first, BOTH), session="later")])
+    whys = [entry.why for entry in store.journal.entries() if entry.kind == "tag"]
+    later = r"in place of what was said on .* UTC; it counts nothing, so nobody was asked why"
+    expected = ["", r"corrected in the same session after \d s", "", later, ""]
+    assert [bool(re.fullmatch(pattern, why)) for pattern, why in zip(expected, whys, strict=True)] == [True] * 5
+    assert store.audit(kinds=["tag"]).why.tolist() == whys[::-1]
 
 
 def test_sent_twice_is_saved_once(store: Store) -> None:
