@@ -13,12 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctc_core.arithmetic import Arithmetic, differences
 from ctc_core.errors import CTCError, ModelError, SettingsError
 from ctc_core.settings import Runtime, Settings
 
 if TYPE_CHECKING:
     from ctc_core.cartridge.guarded import FrameReader, GuardedCartridge
     from ctc_core.networks import Networks
+
+
+@dataclass(frozen=True)
+class Named:
+    """Which networks."""
+
+    segmenter: str
+    encoder: str
+    runtime: Runtime
+    models: Path
+    """Data folder that has what networks do not ship with the desk; the same on all machines."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +42,16 @@ class Work:
     parts: Path
     inputs: str
     """What the parts are made of (`parts.inputs_of`): the worker's archive and networks must be the same."""
-    segmenter: str
-    encoder: str
-    runtime: Runtime
-    models: Path
-    """Data folder that has what networks do not ship with the desk."""
+    networks: Named
     code: str
     """`store.code_version` of whoever gives the work."""
+    made_with: Arithmetic
+    """What all workers computed with when the work was given."""
+
+
+def say_arithmetic(named: Named) -> Arithmetic:
+    """What this worker computes with."""
+    return _networks(named).arithmetic
 
 
 def compute_block(work: Work, numbers: Sequence[int]) -> int | CTCError:
@@ -55,13 +70,7 @@ def _compute(work: Work, numbers: Sequence[int]) -> int:
     from ctc_core.parts import Parts
 
     _check_worker(work)
-    update = {
-        "segmenter": work.segmenter,
-        "encoder": work.encoder,
-        "runtime": work.runtime,
-        "data_dir": work.models,
-    }
-    networks = _networks(Settings().model_copy(update=update))
+    networks = _networks(work.networks)
     parts, cartridge, reader = Parts(work.parts), _opened(work.archive, work.inputs), _reader()
     _check_inputs(work, cartridge, networks)
     lost = reader.lost
@@ -74,10 +83,11 @@ def _compute(work: Work, numbers: Sequence[int]) -> int:
 
 
 @functools.lru_cache(maxsize=1)
-def _networks(settings: Settings) -> Networks:
+def _networks(named: Named) -> Networks:
     from ctc_core.networks import Networks
 
-    return Networks(settings)
+    names = {"segmenter": named.segmenter, "encoder": named.encoder, "runtime": named.runtime}
+    return Networks(Settings().model_copy(update={**names, "data_dir": named.models}))
 
 
 @functools.cache
@@ -116,12 +126,18 @@ def _check_worker(work: Work) -> None:
             "and start the worker again."
         )
         raise SettingsError(message)
+    if how := differences(say_arithmetic(work.networks), work.made_with):
+        message = (
+            f"{_me()} does not compute as the others did when this began: {how}. Cells must not depend on who had a "
+            "frame: stop this worker and try again; finished frames are kept."
+        )
+        raise SettingsError(message)
 
 
 def _check_inputs(work: Work, cartridge: GuardedCartridge, networks: Networks) -> None:
     from ctc_core.parts import inputs_of
 
-    mine = inputs_of(cartridge, networks.segmenter.id, networks.embedder.id)
+    mine = inputs_of(cartridge, networks.segmenter.id, networks.embedder.id, work.made_with)
     if mine != work.inputs:
         message = (
             f"{_me()} has other files of {cartridge.path} or other networks than the desk: {mine}, not {work.inputs}. "
@@ -131,4 +147,6 @@ def _check_inputs(work: Work, cartridge: GuardedCartridge, networks: Networks) -
 
 
 def _me() -> str:
-    return f"The worker on {socket.gethostname()}"
+    from distributed import get_worker
+
+    return f"The worker on {socket.gethostname()} ({get_worker().address})"

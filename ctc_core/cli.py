@@ -170,12 +170,15 @@ def _store() -> Any:
 
 
 @app.command()
-def verify() -> None:
-    """Check journal, store, bundles and crops against each other."""
-    from ctc_core.store import verify as run
+def verify(
+    kept: Annotated[
+        list[str] | None, typer.Option("--hash", help="Hash kept elsewhere, as on a report: must be in the journal.")
+    ] = None,
+) -> None:
+    """Check journal, store, bundles, crops, classifiers and scores against each other."""
+    from ctc_core.verification import verify as run
 
-    with _store() as store:
-        report = run(store)
+    report = run(Session.settings.data_dir, kept or [])
     show({"ok": report.ok, **asdict(report)})
     if not report.ok:
         raise typer.Exit(1)

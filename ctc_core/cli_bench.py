@@ -36,7 +36,7 @@ def bench(
     cells: Annotated[int, typer.Option(min=100, help="Cells that --loop scores and places.")] = 50_000,
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
 ) -> None:
-    """How fast the path from archive to bundle is, and whether the cells are the same; parts of it with an option."""
+    """How fast the path from archive to scored candidates is, and whether cells are the same; parts with an option."""
     from ctc_core.bench import markdown
 
     repeats, report = 1 if quick else repeats, progress("bench")
@@ -53,7 +53,8 @@ def bench(
     elif cluster:
         from ctc_core.bench.cluster import measure as plan
 
-        result = plan(Session.settings, archive, frames=2 if quick else frames, disk_mb_s=disk, progress=report)
+        n = 2 if quick else frames
+        result = plan(Session.settings, archive, frames=n, repeats=repeats, disk_mb_s=disk, progress=report)
     elif learning:
         from ctc_core.bench.learning import measure as learn
 
@@ -61,8 +62,9 @@ def bench(
     else:
         from ctc_core.bench.cartridge import compare
 
-        n, grow = (2, ()) if quick else (frames, (2, 4))
-        result = compare(Session.settings, archive, frames=n, repeats=repeats, grow=grow, progress=report)
+        full: dict[str, Any] = {"frames": frames, "grow": (2, 4)}
+        sizes = {"frames": 1, "grow": (), "labelled": 400} if quick else full
+        result = compare(Session.settings, archive, **sizes, repeats=repeats, progress=report)
     lines = markdown.timings if "rows" in result else markdown.cluster if "plan" in result else markdown.cartridge
     _report(result, lines(result), out)
 

@@ -52,6 +52,23 @@ def segmenter_evaluate(
     show(result if Session.as_json else [segmenter.id, *tables.lines(table)])
 
 
+@segmenter_app.command("quantise")
+def segmenter_quantise(
+    name: Annotated[str | None, typer.Argument(help="Name or path of another segmenter.")] = None,
+    nuclei: Annotated[
+        Path | None, typer.Option(help="Labelled nuclei, .npz, to calibrate on and compare, too.")
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Simulated frames on which it is compared with Keras.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split of the nuclei.")] = 0,
+) -> None:
+    """Make the form in 8-bit integers, once, and measure it; the desk uses it by itself if it agrees and is faster."""
+    from ctc_core.quantise_segmenter import quantise_segmenter
+
+    settings, report = Session.settings, progress("quantise")
+    chosen, threads = name or settings.segmenter, settings.threads
+    show(quantise_segmenter(chosen, nuclei, frames=frames, seed=seed, threads=threads, progress=report))
+
+
 @encoder_app.command("train")
 def encoder_train(
     out: Annotated[Path, typer.Argument(help="Model folder to write.")],
@@ -132,6 +149,19 @@ def encoder_import(
     result = import_encoder(file, out or Session.settings.data_dir / "models" / "ctc-dino")
     typer.echo(f"To use it, set CTC_ENCODER={result['model']}", err=True)
     show(result)
+
+
+@encoder_app.command("quantise")
+def encoder_quantise(
+    name: Annotated[str | None, typer.Argument(help="Name or path of another encoder.")] = None,
+    crops: Annotated[int, typer.Option(min=64, help="Simulated crops on which it is compared with torch.")] = 2560,
+    input_px: Annotated[int | None, typer.Option(help="Another edge of the input than its own.")] = None,
+) -> None:
+    """Make the form in 8-bit integers, once, and measure it; the desk uses it by itself if it agrees and is faster."""
+    from ctc_core.quantise import quantise_encoder
+
+    folder, threads = Path(_encoder(name)), Session.settings.threads
+    show(quantise_encoder(folder, tested=crops, input_px=input_px, threads=threads, progress=progress("quantise")))
 
 
 @encoder_app.command("evaluate")

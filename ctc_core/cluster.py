@@ -4,36 +4,43 @@ Whoever has the job hands out blocks; the workers of the cluster put parts into 
 under one path; the parts become a bundle here, as if this process had made them. A worker that dies costs the frames
 that it had not finished: they go to another one.
 
-Functions and their arguments travel between the machines as dask sends them, which is as safe as the network is:
-whoever reaches the scheduler can run code on all of them (README: a network that only these machines reach, or TLS).
+All workers have to compute alike (`arithmetic`): which of them had a frame must not change its cells.
+
+Functions and their arguments travel between the machines as dask sends them, and whoever reaches the scheduler can run
+code on all of them: beyond this machine it takes TLS with certificates, or a setting that says the network is closed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ctc_core.blocks import Work, compute_block
+from ctc_core.arithmetic import Arithmetic, outliers
+from ctc_core.blocks import Named, Work, compute_block, say_arithmetic
 from ctc_core.cartridge import Cartridge
 from ctc_core.errors import CartridgeError, CTCError, SettingsError
-from ctc_core.frames import Counts
+from ctc_core.frames import Counts, Say
 from ctc_core.parts import Parts, inputs_of
+from ctc_core.scheduler import connected
 from ctc_core.settings import Settings
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-BLOCK = 8
-"""Frames of a task: a few seconds on one machine."""
+BLOCK, SHARES = 8, 4
+"""Frames of a task at most: a few seconds on one machine. Tasks for each worker at least, so that all end together."""
 RETRIES = 2
 """So many times a block is computed again after an error that is none of ours: a disk out of reach, say."""
-CONNECT = 20.0
-"""Seconds that the scheduler has to answer."""
 LOOK = 0.5
 """Seconds between two looks at what is finished."""
+NAMED = 5
+"""Workers that a refusal names."""
+ALIKE = (
+    "Give one scheduler machines of one kind with the same packages (pip install --requirement requirements.txt); stop "
+    "the other workers and try again."
+)
 ARRIVAL = 120.0
 """Seconds until a file written by one machine is seen by another: network disks remember what was not there."""
 
@@ -44,6 +51,8 @@ class Cluster:
     def __init__(self, address: str, settings: Settings) -> None:
         """`settings`: which networks, and where those lie that do not ship with the desk."""
         self.address, self.settings = address, settings
+        self.agreed: Arithmetic = {}
+        """What all workers computed with when they were asked."""
 
     @classmethod
     def of(cls, settings: Settings) -> Cluster | None:
@@ -62,6 +71,21 @@ class Cluster:
 
         return model_id(model_folder(self.settings.encoder, self.settings.data_dir))
 
+    def agree(self, say: Say) -> Arithmetic:
+        """As `ComputesFrames.agree`, asked of all workers there are.
+
+        Raises:
+            SettingsError: no scheduler answers, or workers do not compute alike; says what to do.
+        """
+        with connected(self.address, in_clear_allowed=self.settings.cluster_in_clear) as client:
+            while not (found := _answers(client.run(say_arithmetic, self._named(), on_error="return"))):
+                say(self._note(client))
+                time.sleep(LOOK)
+        self.agreed, others = outliers(found)
+        if others:
+            raise SettingsError(_unlike(len(found) - len(others), others))
+        return self.agreed
+
     def frames(self, cartridge: Cartridge, parts: Parts, numbers: Sequence[int]) -> Counts:
         """As `ComputesFrames.frames`: some twice a second.
 
@@ -72,8 +96,9 @@ class Cluster:
         if not numbers:
             return
         work = self._work(cartridge, parts)
-        with self._client() as client:
-            blocks = [numbers[k : k + BLOCK] for k in range(0, len(numbers), BLOCK)]
+        with connected(self.address, in_clear_allowed=self.settings.cluster_in_clear) as client:
+            size = block_size(len(numbers), len(client.scheduler_info()["workers"]))
+            blocks = [numbers[k : k + size] for k in range(0, len(numbers), size)]
             futures = [client.submit(compute_block, work, block, pure=False, retries=RETRIES) for block in blocks]
             try:
                 yield from self._follow(client, futures, cartridge, parts, set(numbers))
@@ -87,31 +112,15 @@ class Cluster:
         return Work(
             archive=cartridge.path.resolve(),
             parts=parts.folder.resolve(),
-            inputs=inputs_of(cartridge, self.segmenter_id, self.encoder_id),
-            segmenter=self.settings.segmenter,
-            encoder=self.settings.encoder,
-            runtime=self.settings.runtime,
-            models=self.settings.data_dir.resolve(),
+            inputs=inputs_of(cartridge, self.segmenter_id, self.encoder_id, self.agreed),
+            networks=self._named(),
             code=code_version(),
+            made_with=self.agreed,
         )
 
-    @contextmanager
-    def _client(self) -> Iterator[Client]:
-        try:
-            from distributed import Client
-        except ImportError as error:
-            message = "A cluster needs the package distributed. Install it: pip install --requirement requirements.txt"
-            raise SettingsError(message) from error
-        try:
-            client = Client(self.address, timeout=CONNECT, set_as_default=False)
-        except (OSError, ValueError) as error:
-            message = (
-                f"{self.address}: no scheduler answers there ({str(error).splitlines()[0]}). "
-                "Start one with `python -m dask scheduler`; its first lines name its address."
-            )
-            raise SettingsError(message) from error
-        with client:
-            yield client
+    def _named(self) -> Named:
+        given = self.settings
+        return Named(given.segmenter, given.encoder, given.runtime, given.data_dir.resolve())
 
     def _follow(
         self, client: Client, futures: Sequence[Future], cartridge: Cartridge, parts: Parts, wanted: set[int]
@@ -152,6 +161,30 @@ class Cluster:
         if not workers:
             return "The cluster has no workers; waiting for one"
         return f"Computing on {workers} workers" if workers > 1 else "Computing on 1 worker"
+
+
+def block_size(frames: int, workers: int) -> int:
+    """Frames of a task, so that each worker has `SHARES` of them, if there are as many frames."""
+    return max(1, min(BLOCK, frames // (SHARES * max(workers, 1))))
+
+
+def _answers(found: Mapping[str, Any]) -> dict[str, Arithmetic]:
+    """By address, of workers that could say; of others, the first block they are given says why."""
+    answers = {address: answer for address, answer in found.items() if isinstance(answer, dict)}
+    if found and not answers:
+        address, error = next(iter(found.items()))
+        message = f"{address}: cannot say what it computes with ({error}). Install the same release on all machines."
+        raise SettingsError(message)
+    return answers
+
+
+def _unlike(alike: int, others: Mapping[str, str]) -> str:
+    named = "; ".join(f"{address} has {how}" for address, how in sorted(others.items())[:NAMED])
+    more = f"; and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    return (
+        f"Workers compute differently, and cells must not depend on which of them had a frame. Beside {alike} alike, "
+        f"{named}{more}. {ALIKE}"
+    )
 
 
 def _check_arrival(parts: Parts, missing: set[int], until: float) -> float:

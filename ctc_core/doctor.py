@@ -9,9 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ctc_core.arithmetic import Arithmetic, arithmetic
 from ctc_core.errors import CTCError
 from ctc_core.models import load_config, model_folder, model_id
-from ctc_core.settings import ROOT, Settings
+from ctc_core.settings import ROOT, Runtime, Settings
 
 PACKAGES = (
     "streamlit", "duckdb", "numpy", "pandas", "pyarrow", "scikit-learn", "skops", "torch", "torchvision", "timm",
@@ -22,7 +23,7 @@ MIN_FREE_GB = 5.0
 
 
 def examine(settings: Settings) -> dict[str, Any]:
-    """Versions, settings, models, store and disk, with a sentence for each problem."""
+    """Versions, what computes the networks, settings, models, store and disk, with a sentence for each problem."""
     named = (("segmenter", settings.segmenter), ("encoder", settings.encoder))
     models = {kind: _model(name, settings.data_dir) for kind, name in named}
     free = _free_gb(settings.data_dir)
@@ -34,12 +35,20 @@ def examine(settings: Settings) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "requirements": _against_requirements(ROOT / "requirements.txt"),
         "packages": {name: _version(name) for name in PACKAGES},
+        "arithmetic": _arithmetic(settings.runtime),
         "settings": settings.model_dump(mode="json"),
         "models": models,
         "store": _store(settings.data_dir),
         "free_gb": round(free, 1),
         "problems": problems,
     }
+
+
+def _arithmetic(runtime: Runtime) -> Arithmetic:
+    try:
+        return arithmetic(runtime)
+    except ImportError as error:
+        return {"runtime": str(runtime), "problem": str(error)}
 
 
 def _version(name: str) -> str | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ctc_core.arithmetic import Arithmetic
 from ctc_core.cartridge import Cartridge
 from ctc_core.errors import FrameError
 from ctc_core.lanes import in_lanes
@@ -17,9 +18,14 @@ from ctc_core.parts import Part, Parts
 from ctc_core.segment import FindsCells, crop, segment_frame
 from ctc_core.types import CROP_PX, EMBEDDING_DIM, Event, Frame
 
+if TYPE_CHECKING:
+    from ctc_core.networks import Networks
+
 Computed = tuple[Part, pd.DataFrame, dict[str, NDArray[Any]]]
 Counts = Generator[tuple[int, str], None, None]
 """How many frames are finished by now, and what to say."""
+Say = Callable[[str], None]
+"""Takes what there is to say while one waits; may raise `Cancelled`."""
 
 
 class Embeds(Protocol):
@@ -44,6 +50,9 @@ class ComputesFrames(Protocol):
     def encoder_id(self) -> str:
         """Name and hash."""
 
+    def agree(self, say: Say) -> Arithmetic:
+        """What it computes with, all of it alike; may have to wait for somebody who computes."""
+
     def frames(self, cartridge: Cartridge, parts: Parts, numbers: Sequence[int]) -> Counts:
         """Put frames into `parts`; tells now and then how many are finished, and what to say. Whoever stops asking
         ends it.
@@ -57,6 +66,12 @@ class Here:
     segmenter: FindsCells
     embedder: Embeds
     lanes: int = 1
+    made_with: Arithmetic = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, networks: Networks) -> Here:
+        """With the networks that a process keeps."""
+        return cls(networks.segmenter, networks.embedder, networks.lanes, networks.arithmetic)
 
     @property
     def segmenter_id(self) -> str:
@@ -65,6 +80,9 @@ class Here:
     @property
     def encoder_id(self) -> str:
         return self.embedder.id
+
+    def agree(self, say: Say) -> Arithmetic:
+        return self.made_with
 
     def frames(self, cartridge: Cartridge, parts: Parts, numbers: Sequence[int]) -> Counts:
         """As `ComputesFrames.frames`: one after the other, as they are finished."""

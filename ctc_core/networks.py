@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ctc_core.arithmetic import Arithmetic, arithmetic
 from ctc_core.settings import Runtime, Settings
 
 if TYPE_CHECKING:
@@ -45,9 +46,22 @@ class Networks:
         return self._embedder
 
     @property
+    def arithmetic(self) -> Arithmetic:
+        """What they compute with."""
+        own = {f"precision of {name}": value for name, value in self.precisions.items()}
+        return {**arithmetic(self.settings.runtime), **own}
+
+    @property
+    def precisions(self) -> dict[str, str]:
+        """Of each network: `f32`, `bf16`, or `int8-` and the hash of its form in integers."""
+        if self.settings.runtime is Runtime.EXACT:
+            return {"segmenter": "f32", "encoder": "f32"}
+        return {"segmenter": self.segmenter.precision, "encoder": self.embedder.precision}
+
+    @property
     def lanes(self) -> int:
         """Frames that may be computed at a time: Keras and torch take all cores for one."""
-        if self.settings.runtime is not Runtime.OPENVINO:
+        if self.settings.runtime is Runtime.EXACT:
             return 1
         from ctc_core._openvino import threads_or_cores
 

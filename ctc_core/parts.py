@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ctc_core.arithmetic import Arithmetic
 from ctc_core.cartridge import Cartridge
 
 _INPUTS, _STOP = "inputs.json", "stop"
@@ -105,9 +106,9 @@ class Parts:
         shutil.rmtree(self.folder)
 
 
-def inputs_of(cartridge: Cartridge, segmenter_id: str, encoder_id: str) -> str:
-    """What parts depend on: the archive's files and the networks."""
-    return json.dumps([fingerprint(cartridge), segmenter_id, encoder_id])
+def inputs_of(cartridge: Cartridge, segmenter_id: str, encoder_id: str, made_with: Arithmetic) -> str:
+    """What parts depend on: the archive's files, the networks, and what computes them."""
+    return json.dumps([fingerprint(cartridge), segmenter_id, encoder_id, made_with], sort_keys=True)
 
 
 def fingerprint(cartridge: Cartridge) -> str:

@@ -56,13 +56,14 @@ def ingest_by(
     started = time.monotonic()
     refuse_tiny_frames(cartridge)
     parts = Parts(folder / "parts")
-    parts.begin(inputs_of(cartridge, computes.segmenter_id, computes.encoder_id))
+    made_with = computes.agree(lambda note: progress(0, len(cartridge.frame_numbers), note))
+    parts.begin(inputs_of(cartridge, computes.segmenter_id, computes.encoder_id, made_with))
     _compute_missing(computes, cartridge, parts, progress)
     found = [parts.read(number) for number in cartridge.frame_numbers]
     cells = _all_cells(cartridge, parts)
     outcome = _outcome(cartridge, found, len(cells), time.monotonic() - started)
     ids = {"segmenter_id": computes.segmenter_id, "encoder_id": computes.encoder_id}
-    identity = {"pseudonym": pseudonym, "role": role, **ids, "status": outcome["status"]}
+    identity = {"pseudonym": pseudonym, "role": role, **ids, "status": outcome["status"], "made_with": made_with}
     _write(cartridge, folder, parts, found, cells, identity)
     parts.remove()
     return outcome

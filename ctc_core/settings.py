@@ -14,10 +14,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Runtime(StrEnum):
-    """What computes the networks. Both give the same cells (`python -m ctc_core bench` shows how nearly)."""
+    """What computes the networks. All give the same cells (`python -m ctc_core bench` shows how nearly)."""
 
     OPENVINO = "openvino"
-    """Fast on CPUs: in 16 bits (bf16) where the CPU has such instructions, else in 32."""
+    """Fast on CPUs: in 8-bit integers where the model has such a form that agrees (`ctc_core.int8`), else as FLOAT."""
+    FLOAT = "float"
+    """The same without integers: in 16 bits (bf16) where the CPU has such instructions, else in 32."""
     EXACT = "exact"
     """Keras and torch in 32 bits, as trained."""
 
@@ -48,10 +50,16 @@ class Settings(BaseSettings):
     )
     encoder: str = Field(default="xcit-dino-v3", description="folder in models/ or a path to such a folder")
     threshold: float = Field(default=0.5, gt=0, lt=1, description="P(CTC) from which a cell is a candidate")
-    runtime: Runtime = Field(default=Runtime.OPENVINO, description="openvino, or exact: Keras and torch as trained")
+    runtime: Runtime = Field(
+        default=Runtime.OPENVINO,
+        description="openvino; float: the same without 8-bit integers; exact: Keras and torch as trained",
+    )
     hide_score: bool = Field(default=False, description="hide what the classifier says of a cell until it is decided")
     scheduler: str | None = Field(
         default=None, description="address of a dask scheduler whose workers compute archives; default: this machine"
+    )
+    cluster_in_clear: bool = Field(
+        default=False, description="allow a scheduler on another machine without TLS, in a network that only they reach"
     )
     threads: int = Field(default=0, ge=0, description="threads of the worker's networks; 0 = all cores")
 

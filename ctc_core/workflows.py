@@ -7,21 +7,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ctc_core import classify
-from ctc_core.cartridge import Grid
 from ctc_core.cluster import Cluster
-from ctc_core.count_memory import cartridges
-from ctc_core.enumeration import Summary, candidate_table, event_ids, located, none_for_missing, summarise
+from ctc_core.enumeration import Summary, summarise
 from ctc_core.errors import CTCError, UserError
 from ctc_core.fitting import score
 from ctc_core.jobs import Job, Jobs, JobState
+from ctc_core.matched import candidates
 from ctc_core.networks import Networks
 from ctc_core.rounds.noise import reject_new
 from ctc_core.store import NAME, Store, find_bundle
 from ctc_core.types import Decision, Progress, Role, silent
+
+__all__ = [
+    "InboxItem",
+    "candidate_crops",
+    "candidates",
+    "check_submission",
+    "decide",
+    "inbox",
+    "receive",
+    "run_ingest",
+    "summary",
+]
 
 # ---- inbox -----------------------------------------------------------------------------------------------------------
 
@@ -102,7 +112,7 @@ def _ingest(job: Job, folder: Path, networks: Networks, cluster: Cluster | None,
         with guarded(Path(job.path), unpacked) as cartridge:
             note = "Calling the cluster" if cluster else "Loading the networks"
             progress(0, len(cartridge.frame_numbers), note)
-            computes = cluster or Here(networks.segmenter, networks.embedder, networks.lanes)
+            computes = cluster or Here.of(networks)
             identity = {"pseudonym": job.pseudonym, "role": job.role}
             return ingest_by(computes, cartridge, folder, **identity, progress=progress)
     finally:
@@ -152,60 +162,6 @@ def _score_if_possible(store: Store, cartridge_id: str) -> None:
 
 
 # ---- review ----------------------------------------------------------------------------------------------------------
-
-
-def candidates(store: Store, cartridge_id: str, threshold: float) -> pd.DataFrame:
-    """Candidates of the classifier and CellSearch's events of one cartridge, with what was decided about them.
-
-    Columns of `enumeration.candidate_table` plus label and reader (None: undecided) and event_crop_index.
-
-    Raises:
-        UserError: there is no such cartridge.
-    """
-    grid = cartridge_grid(store, cartridge_id)
-    cells = _on_cartridge(_scored_cells(store, cartridge_id), grid)
-    events = _on_cartridge(located(store.events(cartridge_id)), grid)
-    labels = store.current_labels(cartridge_id)
-    table = candidate_table(cells, events, threshold, also=labels.cell_id[labels.label.notna()].tolist())
-    return _with_decisions(store, cartridge_id, labels, table)
-
-
-def cartridge_grid(store: Store, cartridge_id: str) -> Grid:
-    """Grid of a cartridge in the store."""
-    rows = cartridges(store).query("cartridge_id == @cartridge_id")
-    if rows.empty:
-        message = f"{cartridge_id}: no such cartridge in the store. Ingest its archive first."
-        raise UserError(message)
-    row = rows.iloc[0]
-    return Grid(int(row.rows), int(row.cols), int(row.width), int(row.height), bool(row.bottom_up))
-
-
-def _scored_cells(store: Store, cartridge_id: str) -> pd.DataFrame:
-    cells = store.cells(cartridge_id).rename(columns={"probability": "segmentation_probability"})
-    active = store.active_model("classifier")
-    if active is None:
-        return cells.assign(probability=np.nan)
-    predicted = store.predictions(cartridge_id, active.model_id)[["cell_id", "probability"]]
-    return cells.merge(predicted, on="cell_id", how="left", validate="one_to_one")
-
-
-def _on_cartridge(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """Add cartridge coordinates, in which neighbouring frames touch."""
-    places = np.array([grid.position(int(frame)) for frame in table.frame], float).reshape(-1, 2)
-    return table.assign(
-        cartridge_y=table.y.to_numpy(float) + grid.height * places[:, 0],
-        cartridge_x=table.x.to_numpy(float) + grid.width * places[:, 1],
-    )
-
-
-def _with_decisions(store: Store, cartridge_id: str, labels: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    labels = labels.rename(columns={"cell_id": "candidate_id"})
-    reviews = store.current_reviews(cartridge_id)
-    reviews = reviews.assign(candidate_id=event_ids(reviews.rid))
-    columns = ["candidate_id", "label", "reader"]
-    decided = pd.concat([labels[columns], reviews[columns]], ignore_index=True)
-    merged = table.merge(decided, on="candidate_id", how="left", validate="one_to_one")
-    return none_for_missing(merged, "label", "reader")
 
 
 def candidate_crops(store: Store, cartridge_id: str, table: pd.DataFrame) -> list[bytes]:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 import ctc_core.networks
 import ctc_core.store
+from ctc_core.arithmetic import Arithmetic
 from ctc_core.segment import Outlines
-from tests.support import ProjectingEmbedder, ThresholdSegmenter
+from tests.support import ARITHMETIC, ProjectingEmbedder, ThresholdSegmenter
 
 ORDERS = Path(os.environ["CTC_TEST_ORDERS"])
 ME = os.environ["CTC_TEST_NAME"]
@@ -46,6 +47,11 @@ class Networks:
 
     def __init__(self, settings: object) -> None:
         self.segmenter, self.embedder, self.lanes = Segmenter(), ProjectingEmbedder(), 1
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """As it is told to say."""
+        return ARITHMETIC | ({"precision": "bf16", "instructions": "x86_64 amx_bf16"} if ordered(f"bf16-{ME}") else {})
 
 
 ctc_core.networks.Networks = Networks  # type: ignore[assignment, misc]

@@ -59,6 +59,10 @@ OUTCOME = {
 """What ingesting the archive must report, apart from the seconds."""
 
 
+ARITHMETIC = {"runtime": "openvino", "precision": "f32", "instructions": "x86_64 avx2", "openvino": "1.2.3"}
+"""What tests' networks are said to compute with."""
+
+
 @dataclass
 class ThresholdSegmenter:
     """Finds bright blobs; polygons are circles of equal area."""

@@ -71,17 +71,22 @@ def _pairs(a: Boxes, b: Boxes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def same_vectors(settings: Settings) -> dict[str, float]:
-    """The encoder in the settings' runtime beside torch in 32 bits, on simulated crops nobody trained on.
+    """`compare_encoders` of the encoder in the settings' runtime beside torch in 32 bits."""
+    exact, fast = (
+        Embedder.load(settings.encoder, threads=settings.threads, data_dir=settings.data_dir, runtime=runtime)
+        for runtime in (Runtime.EXACT, settings.runtime)
+    )
+    return compare_encoders(exact, fast)
+
+
+def compare_encoders(exact: Embedder, fast: Embedder, tested: int = TESTED) -> dict[str, float]:
+    """Two ways of computing one encoder, on simulated crops nobody trained on.
 
     Returns:
         cosine_mean and cosine_min of centred vectors; f1_exact and f1 of a classifier fitted on the exact vectors of
         some patients, on others (threshold 0.5); p_max and p_mean, differences of P(CTC); calls that changed.
     """
-    exact, fast = (
-        Embedder.load(settings.encoder, threads=settings.threads, data_dir=settings.data_dir, runtime=runtime)
-        for runtime in (Runtime.EXACT, settings.runtime)
-    )
-    (known, labels), (crops, truth) = (_crops(part) for part in (0, 1))
+    (known, labels), (crops, truth) = (_crops(part, n) for part, n in enumerate((LEARNED, tested)))
     ids = [f"{k:05d}" for k in range(len(known))]
     classifier = classify.fit(exact.embed(known), labels, ids, encoder_id=exact.id)
     vectors, others = exact.embed(crops), fast.embed(crops)
@@ -102,9 +107,8 @@ def same_vectors(settings: Settings) -> dict[str, float]:
     }
 
 
-def _crops(part: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _crops(part: int, n: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Crops and labels of validation patients; other patients for each part."""
-    n = (LEARNED, TESTED)[part]
     first = data.VALIDATION_PATIENTS.start + 500_000 * (part + 1)
     patients = range(first, first + n // PER_PATIENT)
     crops, _, is_ctc = render_crops(n, seed=part, patients=patients, ctc_share=CTC_SHARE, crops_per_patient=PER_PATIENT)

@@ -1,4 +1,4 @@
-"""The path from archive to bundle: ours beside the plain baseline, stage by stage, and how it grows."""
+"""The path from archive to scored candidates: ours beside the plain baseline, stage by stage, and how it grows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from ctc_core.bench import machine
 from ctc_core.bench.agreement import same_vectors, segmenters
-from ctc_core.bench.child import WAYS
+from ctc_core.bench.child import PLACING, WAYS
+from ctc_core.bench.made import LABELLED
 from ctc_core.bench.turns import children, take_turns
 from ctc_core.cartridge.guarded import guarded
 from ctc_core.settings import Settings
@@ -24,18 +25,29 @@ FULL = 175
 
 
 def compare(
-    settings: Settings, archive: Path | None, *, frames: int, repeats: int, grow: Sequence[int], progress: Progress
+    settings: Settings,
+    archive: Path | None,
+    *,
+    frames: int,
+    repeats: int,
+    grow: Sequence[int],
+    progress: Progress,
+    labelled: int = LABELLED,
 ) -> dict[str, Any]:
-    """All ways on `frames` frames, `repeats` times in turn; ours at multiples of that, too.
+    """All ways on `frames` frames, `repeats` times in turn; ours at multiples of that, too; then the map's two ways.
 
-    archive: whose frames; None: simulated ones, six different ones at most.
+    archive: whose frames; None: simulated ones, six different ones at most. labelled: cells that classifier and map are
+    fitted on.
     """
     with tempfile.TemporaryDirectory() as scratch:
         source = archive or simulated(Path(scratch), min(frames, 6))
-        with children(WAYS, source) as running:
+        with children(WAYS, source, labelled) as running:
+            gflop = {child.name: child.gflop for child in running}
             runs = take_turns(running, frames, repeats, progress)
             ours = [child for child in running if child.name == "ours"]
             growth = {frames * k: take_turns(ours, frames * k, max(repeats // 2, 1), progress)["ours"] for k in grow}
+        with children(PLACING, source, labelled) as running:
+            placing = take_turns(running, frames, repeats, progress)
         with guarded(source) as opened:
             cells = segmenters(settings, opened)
     plain = runs["plain"]
@@ -45,7 +57,9 @@ def compare(
         "frames": frames,
         "cells": plain[0]["cells"],
         "repeats": repeats,
-        "ways": {name: way(runs[name], plain) for name in WAYS},
+        "labelled": labelled,
+        "ways": {name: {**way(runs[name], plain), "gflop": gflop[name]} for name in WAYS},
+        "placing": {name: way(placing[name], placing["plain-map"]) for name in PLACING},
         "growth": [grown(found) for found in [runs["ours"], *growth.values()]],
         "same_cells": cells,
         "same_vectors": same_vectors(settings),
@@ -63,12 +77,12 @@ def simulated(folder: Path, frames: int) -> Path:
 def way(runs: Runs, plain: Runs) -> dict[str, Any]:
     """Medians of one way, and how many times faster than the baseline it is, turn by turn."""
     seconds = float(np.median([run["seconds"] for run in runs]))
-    stages = {
-        name: float(np.median([run["stages"].get(name, 0.0) for run in runs]))
-        for name in dict.fromkeys(stage for run in runs for stage in run["stages"])
-    }
+    names = dict.fromkeys(stage for run in runs for stage in run["stages"])
+    stages = {name: float(np.median([run["stages"].get(name, 0.0) for run in runs])) for name in names}
+    peaks = {name: max(run["stage_peak_mb"].get(name, 0.0) for run in runs) for name in names}
     return {
         "seconds": seconds,
+        "cells": float(np.median([run["cells"] for run in runs])),
         "cpu": float(np.median([run["cpu"] for run in runs])),
         "cells_per_second": float(np.median([run["cells"] / run["seconds"] for run in runs])),
         "full_cartridge_seconds": seconds / runs[0]["frames"] * FULL,
@@ -76,6 +90,7 @@ def way(runs: Runs, plain: Runs) -> dict[str, Any]:
         "times_faster": spread([p["seconds"] / run["seconds"] for p, run in zip(plain, runs, strict=True)]),
         "times_less_cpu": spread([p["cpu"] / run["cpu"] for p, run in zip(plain, runs, strict=True)]),
         "stages": stages,
+        "stage_peak_mb": peaks,
     }
 
 

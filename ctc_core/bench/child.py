@@ -1,6 +1,7 @@
-"""One way of computing in a process of its own: `python -m ctc_core.bench.child WAY ARCHIVE`.
+"""One way of computing in a process of its own: `python -m ctc_core.bench.child WAY ARCHIVE LABELLED`.
 
-Reads a number of frames from a line of stdin, computes them, answers with a line of JSON; ends with its stdin.
+Says what arithmetic it needs; then reads a number of frames from a line of stdin, computes them, answers with a line of
+JSON; ends with its stdin. LABELLED: cells that its classifier and map are fitted on.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ import json
 import os
 import resource
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,24 +26,40 @@ from ctc_core.cartridge import Cartridge
 from ctc_core.settings import Settings
 
 WAYS = ("plain", "ours", "ours-224")
+"""From the archive to scored candidates."""
+PLACING = ("plain-map", "map")
+"""What follows on a cohort's vectors."""
 
 
 class Computes(Protocol):
     """A way of computing."""
 
-    def run(self, cartridge: Cartridge, watch: Stopwatch) -> list[NDArray[np.float32]]:
-        """Polygons of each frame."""
+    def gflop(self, page: tuple[int, int]) -> dict[str, float]:
+        """Of a page (h, w) as `frame`, and of a `cell`."""
+
+    def run(self, cartridge: Cartridge, watch: Stopwatch) -> list[int]:
+        """Cells of each frame."""
 
 
-def way(name: str, settings: Settings) -> Computes:
-    """The networks of one way, ready."""
-    if name == "plain":
+@contextmanager
+def way(name: str, settings: Settings, folder: Path, labelled: int) -> Iterator[Computes]:
+    """One way, ready; what it stores goes into `folder`."""
+    if name in PLACING:
+        from ctc_core.bench.placing import Placing
+
+        yield Placing(labelled, plain=name == "plain-map")
+    elif name == "plain":
         from ctc_core.bench.plain import Plain
 
-        return Plain(settings)
-    from ctc_core.bench.ours import Ours
+        yield Plain(settings, folder, labelled)
+    else:
+        from ctc_core.bench.ours import Ours
+        from ctc_core.bench.stored import desk_store
+        from ctc_core.networks import Networks
 
-    return Ours(settings, 224 if name == "ours-224" else None)
+        networks = Networks(settings)
+        with desk_store(folder / "data", labelled, networks.embedder.id) as store:
+            yield Ours(networks, store, 224 if name == "ours-224" else None)
 
 
 def measure(computes: Computes, cartridge: Cartridge) -> dict[str, Any]:
@@ -52,7 +72,8 @@ def measure(computes: Computes, cartridge: Cartridge) -> dict[str, Any]:
         "seconds": time.perf_counter() - clock,
         "cpu": cpu_seconds() - cpu,
         "stages": dict(watch.seconds),
-        "cells": sum(map(len, found)),
+        "stage_peak_mb": dict(watch.peak_mb),
+        "cells": sum(found),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
@@ -74,13 +95,16 @@ def main() -> None:
     """Serve until stdin ends."""
     from ctc_core.cartridge.guarded import guarded
 
-    name, archive = sys.argv[1:3]
+    name, archive, labelled = sys.argv[1:4]
     answers = os.fdopen(os.dup(1), "w")  # whatever a library prints must not come between the answers
     os.dup2(2, 1)
-    computes = way(name, Settings())
-    with guarded(Path(archive)) as source:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        guarded(Path(archive)) as source,
+        way(name, Settings(), Path(folder), int(labelled)) as computes,
+    ):
         measure(computes, repeat(source, 1))  # the first run compiles, allocates and reads from the disk
-        print("ready", file=answers, flush=True)
+        print(json.dumps(computes.gflop((source.grid.height, source.grid.width))), file=answers, flush=True)
         for line in sys.stdin:
             print(json.dumps(measure(computes, repeat(source, int(line)))), file=answers, flush=True)
 

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from ctc_core._openvino import Network, core, openvino, precision, threads_or_cores
-from ctc_core.settings import Settings
+from ctc_core.bench.plain import PUBLISHED_PX
+from ctc_core.encoder import Embedder
+from ctc_core.segment import Segmenter
+from ctc_core.settings import Runtime, Settings
 
 SIZE, CHANNELS, REPEATS = 384, 64, 5
 """Edge and channels of the convolution whose speed is measured: of StarDist's kind."""
@@ -22,10 +25,23 @@ def describe(settings: Settings) -> dict[str, Any]:
         "cores": threads_or_cores(settings.threads),
         "load": round(os.getloadavg()[0], 1),
         "runtime": str(settings.runtime),
-        "precision": precision(),
+        "precision": computed_in(settings),
         "gflops_product": round(product_gflops(), 1),
         "gflops_convolution": round(convolution_gflops(settings.threads), 1),
     }
+
+
+def computed_in(settings: Settings) -> str:
+    """The runtime's precision; and that of networks with another one, the encoder at its own and the published size."""
+    if settings.runtime is Runtime.EXACT:
+        return "f32"
+    found = {"segmenter": Segmenter.load(settings.segmenter, runtime=settings.runtime).precision}
+    for input_px in (None, PUBLISHED_PX):
+        embedder = Embedder.load(settings.encoder, data_dir=settings.data_dir, runtime=settings.runtime)
+        embedder.input_px = input_px or embedder.input_px
+        found[f"encoder at {embedder.input_px} px"] = embedder.precision
+    others = [f"{name} in {one}" for name, one in found.items() if one != precision()]
+    return ", ".join([precision(), *others])
 
 
 def product_gflops(n: int = 1024) -> float:

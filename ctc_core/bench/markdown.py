@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-NAMES = {"plain": "plain baseline", "ours": "desk", "ours-224": "desk, encoder at 224 px"}
+from ctc_core.bench.made import FRAMES
+
+NAMES = {
+    "plain": "plain baseline", "ours": "desk", "ours-224": "desk, encoder at 224 px",
+    "plain-map": "plain baseline", "map": "desk",
+}  # fmt: skip
 
 
 def cartridge(result: Mapping[str, Any]) -> list[str]:
     """Of `cartridge.compare`."""
-    parts = (_about(result), _ways(result["ways"]), _stages(result["ways"]), _growth(result["growth"]))
+    parts = (
+        _about(result),
+        _ways(result["ways"]),
+        ["Seconds in each stage, summed over lanes (share):", "", *_stages(result["ways"])],
+        [_placing(result), "", *_stages(result["placing"])],
+        _growth(result["growth"]),
+        _limit(result),
+    )
     return [line for part in parts for line in (*part, "")] + _same(result["same_cells"], result["same_vectors"])
 
 
@@ -20,6 +32,7 @@ def _about(result: Mapping[str, Any]) -> list[str]:
         f"{about['cpu']}, {about['cores']} cores, load {about['load']}; {about['runtime']} in {about['precision']}.",
         f"Most GFLOP/s seen: {about['gflops_product']} (matrix product), {about['gflops_convolution']} (convolution).",
         f"{result['data']}: {result['frames']} frames, {result['cells']} cells; medians of {result['repeats']} turns.",
+        "From the archive to scored candidates in the store, as the page of candidates asks for them.",
     ]
 
 
@@ -34,10 +47,32 @@ def _ways(ways: Mapping[str, Any]) -> list[str]:
 
 
 def _stages(ways: Mapping[str, Any]) -> list[str]:
-    stages = list(dict.fromkeys(stage for way in ways.values() for stage in way["stages"]))
-    rows = [(stage, *(_share(way["stages"], stage) for way in ways.values())) for stage in stages]
-    names = [NAMES[name] for name in ways]
-    return ["Seconds in each stage, summed over lanes (share):", "", *table(("stage", *names), rows)]
+    longest_first = sorted(ways.values(), key=lambda way: -len(way["stages"]))
+    stages = list(dict.fromkeys(stage for way in longest_first for stage in way["stages"]))
+    head = [title for name in ways for title in (f"{NAMES[name]}: s", "cells/s", "MB")]
+    rows = [(stage, *(cell for way in ways.values() for cell in _stage(way, stage))) for stage in stages]
+    return table(("stage", *head), rows)
+
+
+def _placing(result: Mapping[str, Any]) -> str:
+    way = result["placing"]["map"]
+    return (
+        f"Map of {result['labelled']:,} made-up labelled cells, {way['cells']:.0f} others placed on it, in processes "
+        f"of their own; times faster {_spread(way['times_faster'])}:"
+    )
+
+
+def _limit(result: Mapping[str, Any]) -> list[str]:
+    """What the networks' arithmetic alone takes at the most that was seen of this machine."""
+    peak = max(result["machine"]["gflops_product"], result["machine"]["gflops_convolution"])
+    head = ("", "GFLOP a frame", "GFLOP a cell", "TFLOP a cartridge", f"s at {peak:.0f} GFLOP/s", "s it took")
+    cells, rows = result["cells"] / result["frames"], []
+    for name, way in result["ways"].items():
+        frame, cell = way["gflop"]["frame"], way["gflop"]["cell"]
+        total = FRAMES * (frame + cells * cell)
+        numbers = (f"{frame:.1f}", f"{cell:.2f}", f"{total / 1000:.1f}", f"{total / peak:.0f}")
+        rows.append((NAMES[name], *numbers, f"{way['full_cartridge_seconds']:.0f}"))
+    return ["The limit: arithmetic of the networks for a cartridge of 175 such frames.", "", *table(head, rows)]
 
 
 def _growth(growth: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -78,9 +113,10 @@ def cluster(result: Mapping[str, Any]) -> list[str]:
         for row in result["plan"]
     ]
     return [
-        f"{result['data']}, {result['measured_frames']} frames: {1000 * costs['frame_seconds']:.0f} ms a frame here.",
+        f"{result['data']}, {result['measured_frames']} frames, medians of {result['repeats']} turns (least-most):",
+        f"a frame takes {_spread(result['frame_seconds'], 3)} s of this machine.",
         f"A cartridge of {costs['frames']} frames and {result['cells']:,} cells: one machine computes",
-        f"{costs['frames'] * costs['frame_seconds']:.0f} s, its owner is busy for {costs['owner_seconds']:.1f} s.",
+        f"{costs['frames'] * costs['frame_seconds']:.0f} s, the owner is busy for {_spread(result['owner_seconds'])}.",
         f"Shared disk: {costs['gigabytes']:.2f} GB a cartridge at {disk:g} MB/s.",
         "",
         *table(("cartridges", "workers", "hours, one command", "hours, commands side by side"), rows),
@@ -97,10 +133,14 @@ def table(head: Sequence[Any], rows: Sequence[Sequence[Any]]) -> list[str]:
     return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 
 
-def _spread(value: Mapping[str, float]) -> str:
-    return f"{value['median']:.1f} ({value['min']:.1f}-{value['max']:.1f})"
+def _spread(value: Mapping[str, float], digits: int = 1) -> str:
+    return f"{value['median']:.{digits}f} ({value['min']:.{digits}f}-{value['max']:.{digits}f})"
 
 
-def _share(stages: Mapping[str, float], name: str) -> str:
-    total = sum(stages.values())
-    return f"{stages[name]:.2f} ({stages[name] / total:.0%})" if name in stages else "-"
+def _stage(way: Mapping[str, Any], name: str) -> tuple[str, str, str]:
+    """Seconds with share, cells a second, memory at its end."""
+    if name not in way["stages"]:
+        return "-", "-", "-"
+    seconds, total = way["stages"][name], sum(way["stages"].values())
+    pace = f"{way['cells'] / seconds:,.0f}" if seconds else "-"
+    return f"{seconds:.2f} ({seconds / total:.0%})", pace, f"{way['stage_peak_mb'][name]:.0f}"

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+"""Bytes."""
+
+
+def resident_mb() -> float:
+    """Memory of this process that is in use now, without what other processes hold."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / 2**20
 
 
 class Stopwatch:
@@ -16,6 +26,8 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.peak_mb: defaultdict[str, float] = defaultdict(float)
+        """Most memory of the process when a stage ended."""
         self._adding = threading.Lock()
         self._thread = threading.local()
 
@@ -34,6 +46,7 @@ class Stopwatch:
             inner[-1] += taken
             with self._adding:
                 self.seconds[name] += taken - within
+                self.peak_mb[name] = max(self.peak_mb[name], resident_mb())
 
     def timed(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         """The same function, timed."""

@@ -14,15 +14,19 @@ from ctc_core.errors import CTCError
 from ctc_core.settings import ROOT
 from ctc_core.types import Progress
 
+END = 20.0
+"""Seconds that a process has to end."""
+
 
 class Child:
     """One way of computing in a process of its own."""
 
-    def __init__(self, name: str, archive: Path) -> None:
+    def __init__(self, name: str, archive: Path, labelled: int) -> None:
         self.name = name
-        command = [sys.executable, "-m", "ctc_core.bench.child", name, str(archive)]
+        command = [sys.executable, "-m", "ctc_core.bench.child", name, str(archive), str(labelled)]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._answer()
+        self.gflop: dict[str, float] = json.loads(self._answer())
+        """Arithmetic of a frame and of a cell."""
 
     def measure(self, frames: int) -> dict[str, Any]:
         """One run over so many frames."""
@@ -41,18 +45,23 @@ class Child:
         return line
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.communicate()
+        """End the process, which tidies up; one that does not is killed."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 @contextmanager
-def children(names: Sequence[str], archive: Path) -> Iterator[list[Child]]:
+def children(names: Sequence[str], archive: Path, labelled: int) -> Iterator[list[Child]]:
     """A process for each name, each ready."""
     with ExitStack() as stack:
         started = []
         for name in names:
-            started.append(Child(name, archive))
+            started.append(Child(name, archive, labelled))
             stack.callback(started[-1].close)
         yield started
 

@@ -20,6 +20,7 @@ from ctc_core.types import EMBEDDING_DIM
 if TYPE_CHECKING:
     from ctc_core._torch import nn
     from ctc_core.encoder.openvino import OpenVINOEncoder
+    from ctc_core.int8 import Form
 
 
 class Embedder:
@@ -30,15 +31,19 @@ class Embedder:
         input_px: edge that crops are resized to.
     """
 
-    def __init__(self, folder: Path, *, threads: int = 0, runtime: Runtime = Runtime.EXACT) -> None:
-        """`folder`: a model folder; `threads`: of the network, torch's for the whole process (0: all cores)."""
+    def __init__(
+        self, folder: Path, *, threads: int = 0, runtime: Runtime = Runtime.EXACT, form: Form | None = None
+    ) -> None:
+        """`folder`: a model folder; `threads`: of the network, torch's for the whole process (0: all cores); `form`: in
+        integers, whether or not it would be chosen by itself.
+        """
         config = load_config(folder)
         if config.get("kind") != "encoder":
             message = f"{folder}: a {config.get('kind')}, not an encoder. Choose another model in the settings."
             raise ModelError(message)
         self.id = model_id(folder)
         self.input_px = check_input_px(int(config.get("input_px", 0)))
-        self.folder, self.threads, self.runtime = folder, threads, runtime
+        self.folder, self.threads, self.runtime, self._form = folder, threads, runtime, form
         self._network: nn.Module | None = None
         self._fast: OpenVINOEncoder | None = None
         self._loading = threading.Lock()
@@ -68,7 +73,7 @@ class Embedder:
 
     def class_tokens(self, crops: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
         """As `embed`, what the network alone says; the same where the encoder has no join."""
-        if self.runtime is Runtime.OPENVINO:
+        if self.runtime is not Runtime.EXACT:
             return self._openvino.embed(crops)
         with self._loading:
             if self._network is None:
@@ -81,12 +86,32 @@ class Embedder:
         return read_join(self.folder)
 
     @property
+    def precision(self) -> str:
+        """`f32`, `bf16`, or `int8-` and the form's hash; loads nothing but the form's config."""
+        if self.runtime is Runtime.EXACT:
+            return "f32"
+        from ctc_core.int8 import precision_of
+
+        return precision_of(self.form)
+
+    @property
+    def form(self) -> Form | None:
+        """The form in integers that it is computed in, or None."""
+        if self.runtime is not Runtime.OPENVINO or self._form:
+            return self._form
+        from ctc_core.encoder.openvino import recipe
+        from ctc_core.int8 import usable
+
+        (name,) = load_config(self.folder)["sha256"]
+        return usable(self.folder / name, recipe(self.input_px))
+
+    @property
     def _openvino(self) -> OpenVINOEncoder:
         with self._loading:
             if self._fast is None:
                 from ctc_core.encoder.openvino import OpenVINOEncoder
 
-                self._fast = OpenVINOEncoder(self.folder, self.input_px, threads=self.threads)
+                self._fast = OpenVINOEncoder(self.folder, self.input_px, threads=self.threads, form=self.form)
             return self._fast
 
 

@@ -2,8 +2,9 @@
 
 The same layers and the same arithmetic as timm's `xcit_nano_12_p8_224` in eval mode (`encoder.network`), with the
 crop's way into the network (resizing, range) in front. Rewritten where that changes only the last digits: batch norms
-that follow a convolution are part of it, queries and keys are normalised after their product, and the last
-class-attention layer computes the class token alone, the only one that is read.
+that follow a convolution are part of it, weights of layer norms and layer scales are part of the layer beside them,
+queries and keys are normalised after their product, which comes from the Gram matrix where there are many tokens
+(`encoder.gram`), and the last class-attention layer computes the class token alone, the only one that is read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctc_core._openvino import constant, openvino, shape
+from ctc_core._openvino import constant, openvino, precision, shape
+from ctc_core.encoder.gram import TOKENS, Linear, gram_attention
 from ctc_core.encoder.sizes import PATCH_PX
 from ctc_core.types import CROP_PX, EMBEDDING_DIM
 
@@ -26,23 +28,30 @@ HEAD_DIM = EMBEDDING_DIM // HEADS
 LAYER_NORM_EPS, BATCH_NORM_EPS = 1e-6, 1e-5
 _TINY = 1e-12
 """Least length of a vector that is divided by it (torch's `normalize`)."""
+PERCEPTRONS = tuple(f"blocks.{k}.mlp.{layer}" for k in range(DEPTH) for layer in ("fc1", "fc2"))
+"""Layers with most of the arithmetic (three quarters at 224 px)."""
 
 
-def xcit(weights: Weights, input_px: int) -> Any:
+def xcit(weights: Weights, input_px: int, *, convolutions: bool = False) -> Any:
     """Graph (n, 3, 48, 48) uint8 crops -> (n, 128) class tokens, for any n.
+
+    convolutions: make convolutions of the `PERCEPTRONS`, each of its name; many CPUs have fast convolutions of 8-bit
+    integers, but no such matrix products.
 
     Raises:
         KeyError: a weight is missing.
     """
-    return _XCiT(weights, input_px).model()
+    return _XCiT(weights, input_px, convolutions=convolutions).model()
 
 
 class _XCiT:
     """The layers of one network while its graph is put together."""
 
-    def __init__(self, weights: Weights, input_px: int) -> None:
-        self.weights, self.input_px = weights, input_px
+    def __init__(self, weights: Weights, input_px: int, *, convolutions: bool) -> None:
+        self.weights, self.input_px, self.convolutions = weights, input_px, convolutions
         self.side = input_px // PATCH_PX
+        # Squares of lengths come from differences of sums there, which 16 bits are too few for.
+        self.by_gram = self.side**2 >= TOKENS and precision() == "f32"
         self.ops = openvino().opset13
 
     def model(self) -> Any:
@@ -57,8 +66,6 @@ class _XCiT:
         token = self._last_class_block(f"cls_attn_blocks.{CLASS_DEPTH - 1}", tokens)
         vectors = self.ops.reshape(self._layer_norm("norm", token), shape([-1, EMBEDDING_DIM]), special_zero=False)
         return openvino().Model([vectors], [crops], "xcit")
-
-    # ---- from pixels to tokens
 
     def _input(self, crops: Any) -> Any:
         """As `preprocess.to_input`."""
@@ -104,30 +111,30 @@ class _XCiT:
         features = np.concatenate([y, x], axis=2) @ weight[:, :, 0, 0].T + bias
         return np.asarray(np.moveaxis(features, 2, 0)[None], np.float32)
 
-    # ---- blocks
-
     def _block(self, name: str, tokens: Any) -> Any:
         """Cross-covariance attention, local patch interaction, perceptron: timm's `XCABlock`."""
-        attended = self._covariance_attention(f"{name}.attn", self._layer_norm(f"{name}.norm1", tokens))
-        tokens = self._residual(tokens, f"{name}.gamma1", attended)
+        tokens = self.ops.add(tokens, self._covariance_attention(name, self._normed(tokens)))
         local = self._local(f"{name}.local_mp", self._layer_norm(f"{name}.norm3", tokens))
         tokens = self._residual(tokens, f"{name}.gamma3", local)
-        return self._residual(
-            tokens, f"{name}.gamma2", self._perceptron(name, self._layer_norm(f"{name}.norm2", tokens))
-        )
+        return self.ops.add(tokens, self._tokens_perceptron(name, self._normed(tokens)))
 
-    def _covariance_attention(self, name: str, tokens: Any) -> Any:
+    def _covariance_attention(self, name: str, normed: Any) -> Any:
         """Channels attend to channels: softmax of the cross-covariance of normalised queries and keys."""
+        qkv = self._folded(f"{name}.attn.qkv", norm=f"{name}.norm1")
+        projection = self._folded(f"{name}.attn.proj", scale=f"{name}.gamma1")
+        temperature = self.weights[f"{name}.attn.temperature"]
+        if self.by_gram:
+            return gram_attention(normed, self.side**2, qkv, temperature, projection, HEADS)
         ops = self.ops
-        parts = ops.reshape(self._linear(f"{name}.qkv", tokens), shape([0, 0, 3, HEADS, HEAD_DIM]), special_zero=True)
+        parts = ops.reshape(self._product(normed, qkv), shape([0, 0, 3, HEADS, HEAD_DIM]), special_zero=True)
         parts = ops.transpose(parts, shape([2, 0, 3, 1, 4]))  # (3, n, heads, tokens, 32)
         query, key, value = (ops.gather(parts, self._index(k), self._index(0)) for k in range(3))
         covariance = ops.matmul(query, key, True, False)
-        scale = ops.divide(self._weight(f"{name}.temperature"), self._length(query))
+        scale = ops.divide(constant(temperature), self._length(query))
         scale = ops.multiply(ops.transpose(scale, shape([0, 1, 3, 2])), ops.divide(constant(1.0), self._length(key)))
         weights = ops.softmax(ops.multiply(covariance, scale), axis=3)
         found = ops.transpose(ops.matmul(value, weights, False, True), shape([0, 2, 1, 3]))
-        return self._linear(f"{name}.proj", self._joined(found))
+        return self._product(self._joined(found), projection)
 
     def _length(self, values: Any) -> Any:
         """(n, heads, 1, 32): length of each channel over the tokens."""
@@ -136,9 +143,8 @@ class _XCiT:
 
     def _local(self, name: str, tokens: Any) -> Any:
         """Two depthwise 3 x 3 convolutions among neighbouring patches."""
-        pixels = self.ops.reshape(
-            self.ops.transpose(tokens, shape([0, 2, 1])), shape([0, 0, self.side, self.side]), special_zero=True
-        )
+        square = self.ops.reshape(tokens, shape([0, self.side, self.side, EMBEDDING_DIM]), special_zero=True)
+        pixels = self.ops.transpose(square, shape([0, 3, 1, 2]))
         scale, offset = (part.reshape(1, -1, 1, 1) for part in self._batch_norm(f"{name}.bn"))
         pixels = self.ops.gelu(self._depthwise(f"{name}.conv1", pixels), "erf")
         pixels = self.ops.add(self.ops.multiply(pixels, constant(scale)), constant(offset))
@@ -172,19 +178,46 @@ class _XCiT:
         found = self.ops.matmul(self.ops.softmax(scores, axis=3), value, False, False)
         return self._linear(f"{name}.proj", self._joined(self.ops.transpose(found, shape([0, 2, 1, 3]))))
 
-    # ---- small parts
+    def _tokens_perceptron(self, name: str, normed: Any) -> Any:
+        first = self._folded(f"{name}.mlp.fc1", norm=f"{name}.norm2")
+        second = self._folded(f"{name}.mlp.fc2", scale=f"{name}.gamma2")
+        if not self.convolutions:
+            return self._product(self.ops.gelu(self._product(normed, first), "erf"), second)
+        turned = shape([0, 2, 1])
+        hidden = self._point(f"{name}.mlp.fc1", self.ops.transpose(normed, turned), first)
+        return self.ops.transpose(self._point(f"{name}.mlp.fc2", self.ops.gelu(hidden, "erf"), second), turned)
+
+    def _point(self, name: str, values: Any, linear: Linear) -> Any:
+        """(n, in, tokens) -> (n, out, tokens) by a convolution of width 1."""
+        found = self.ops.convolution(values, constant(linear[0][:, :, None]), [1], [0], [0], [1])
+        found.set_friendly_name(name)
+        return self.ops.add(found, constant(linear[1].reshape(1, -1, 1)))
 
     def _perceptron(self, name: str, tokens: Any) -> Any:
         return self._linear(f"{name}.mlp.fc2", self.ops.gelu(self._linear(f"{name}.mlp.fc1", tokens), "erf"))
 
     def _linear(self, name: str, values: Any) -> Any:
-        return self.ops.add(
-            self.ops.matmul(values, self._weight(f"{name}.weight"), False, True), self._weight(f"{name}.bias")
-        )
+        return self._product(values, self._folded(name))
+
+    def _product(self, values: Any, linear: Linear) -> Any:
+        return self.ops.add(self.ops.matmul(values, constant(linear[0]), False, True), constant(linear[1]))
+
+    def _folded(self, name: str, *, norm: str | None = None, scale: str | None = None) -> Linear:
+        """A linear layer with the weights of the layer norm in front of it, or the layer scale behind it."""
+        weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
+        if norm:
+            weight, bias = weight * self.weights[f"{norm}.weight"], bias + weight @ self.weights[f"{norm}.bias"]
+        if scale:
+            weight, bias = weight * self.weights[scale][:, None], bias * self.weights[scale]
+        return weight, bias
 
     def _layer_norm(self, name: str, values: Any) -> Any:
-        normed = self.ops.mvn(values, shape([-1]), True, LAYER_NORM_EPS, "inside_sqrt")
-        return self.ops.add(self.ops.multiply(normed, self._weight(f"{name}.weight")), self._weight(f"{name}.bias"))
+        scaled = self.ops.multiply(self._normed(values), self._weight(f"{name}.weight"))
+        return self.ops.add(scaled, self._weight(f"{name}.bias"))
+
+    def _normed(self, values: Any) -> Any:
+        """Layer norm without weights."""
+        return self.ops.mvn(values, shape([-1]), True, LAYER_NORM_EPS, "inside_sqrt")
 
     def _residual(self, values: Any, gamma: str, change: Any) -> Any:
         return self.ops.add(values, self.ops.multiply(self._weight(gamma), change))

@@ -173,6 +173,7 @@ class _UNet:
             raise ModelError(message)
         pads = [kernel.shape[2] // 2, kernel.shape[3] // 2]
         found = self.ops.convolution(layer, constant(kernel), [1, 1], pads, pads, [1, 1])
+        found.set_friendly_name(name)
         return self.ops.add(found, constant(bias.reshape(1, -1, 1, 1)))
 
     def _pool(self, layer: Any) -> Any:

@@ -35,7 +35,7 @@ class Segmenter:
         """`find`: outlines on a normalised page; None: `network` is a `StarDist2D` of Keras."""
         self._network = network
         self._find = find or functools.partial(predict, network)
-        self.id = identity
+        self.id, self.precision = identity, str(getattr(network, "precision", "f32"))  # Keras: 32 bits
 
     @classmethod
     def load(cls, name_or_path: str, *, threads: int = 0, runtime: Runtime = Runtime.EXACT) -> Segmenter:
@@ -48,10 +48,10 @@ class Segmenter:
             ModelError: no such folder, a changed file, or weights that do not fit the network.
         """
         source = locate(name_or_path)
-        if runtime == Runtime.OPENVINO:
+        if runtime != Runtime.EXACT:
             from ctc_core.segment.openvino import OpenVINOStarDist
 
-            fast = OpenVINOStarDist(source, threads=threads)
+            fast = OpenVINOStarDist.load(source, threads=threads, integers=runtime == Runtime.OPENVINO)
             return cls(fast, source.id, fast)
         network = build_network(source.parameters, threads=threads)
         load_weights(network, source.weights)
@@ -63,9 +63,7 @@ class Segmenter:
         n = 0.
         """
         normalised = normalise(ck)
-        if not normalised.any():
-            return empty_outlines()
-        return self._find(normalised)
+        return self._find(normalised) if normalised.any() else empty_outlines()
 
 
 def normalise(image: NDArray[Any]) -> NDArray[np.float32]:

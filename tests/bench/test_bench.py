@@ -15,6 +15,7 @@ from ctc_core.bench.made import centres, labelled_vectors, make_cartridge
 from ctc_core.bench.repeated import repeat
 from ctc_core.bench.stopwatch import Stopwatch
 from ctc_core.cartridge import open_cartridge
+from ctc_core.count_memory import kept
 from ctc_core.errors import UserError
 from ctc_core.settings import Runtime, Settings
 from ctc_core.store import Store
@@ -42,10 +43,12 @@ def test_a_stage_does_not_count_what_is_timed_within_it() -> None:
     assert set(watch.seconds) == {"a", "b"}
     assert 0.03 <= watch.seconds["a"] < watch.seconds["b"] + 0.03
     assert watch.seconds["b"] >= 0.06
+    assert 10 < watch.peak_mb["b"] <= watch.peak_mb["a"] < 20_000
 
 
 def run(seconds: float, cpu: float, stages: dict[str, float]) -> dict[str, object]:
-    return {"frames": 2, "seconds": seconds, "cpu": cpu, "cells": 100, "peak_mb": 500.0, "stages": stages}
+    found = {"frames": 2, "seconds": seconds, "cpu": cpu, "cells": 100, "peak_mb": 500.0, "stages": stages}
+    return {**found, "stage_peak_mb": {name: 100 * taken for name, taken in stages.items()}}
 
 
 def test_ratios_are_taken_turn_by_turn() -> None:
@@ -53,6 +56,7 @@ def test_ratios_are_taken_turn_by_turn() -> None:
     ours = [run(2.0, 4.0, {"a": 1.0, "b": 1.0}), run(2.0, 5.0, {"a": 1.0}), run(3.0, 4.0, {"a": 2.0, "b": 0.5})]
     assert way(ours, plain) == {
         "seconds": 2.0,
+        "cells": 100.0,
         "cpu": 4.0,
         "cells_per_second": 50.0,
         "full_cartridge_seconds": 175.0,
@@ -60,6 +64,7 @@ def test_ratios_are_taken_turn_by_turn() -> None:
         "times_faster": {"median": 10.0, "min": 8.0, "max": 15.0},
         "times_less_cpu": {"median": 10.0, "min": 10.0, "max": 10.0},
         "stages": {"a": 1.0, "b": 0.5},
+        "stage_peak_mb": {"a": 200.0, "b": 100.0},
     }
     assert grown(ours) == {"frames": 2, "cells": 100, "seconds": 2.0, "seconds_per_frame": 1.0, "peak_mb": 500.0}
 
@@ -105,10 +110,15 @@ def test_a_result_becomes_tables() -> None:
     plain, ours = [run(20.0, 40.0, {"network": 15.0, "embed": 5.0})], [run(2.0, 4.0, {"network": 1.0})]
     about = {"cpu": "C", "cores": 2, "load": 0.1, "runtime": "openvino", "precision": "f32"}
     vectors = {"crops": 9, "cosine_mean": 1.0, "cosine_min": 0.9, "f1": 0.8, "f1_exact": 0.8, "p_mean": 0.0}
+    ways = {
+        "plain": {**way(plain, plain), "gflop": {"frame": 150.0, "cell": 4.0}},
+        "ours": {**way(ours, plain), "gflop": {"frame": 40.0, "cell": 0.2}},
+    }
+    placing = {"plain-map": way(plain, plain), "map": way(ours, plain)}
     result = {
         "machine": {**about, "gflops_product": 150.0, "gflops_convolution": 160.0},
-        "data": "simulated frames", "frames": 2, "cells": 100, "repeats": 1,
-        "ways": {"plain": way(plain, plain), "ours": way(ours, plain)}, "growth": [grown(ours)],
+        "data": "simulated frames", "frames": 2, "cells": 100, "repeats": 1, "labelled": 2638,
+        "ways": ways, "placing": placing, "growth": [grown(ours)],
         "same_cells": same_cells([SQUARE], [SQUARE]), "same_vectors": {**vectors, "p_max": 0.0, "calls_changed": 0},
     }  # fmt: skip
     lines = markdown.cartridge(result)
@@ -116,10 +126,14 @@ def test_a_result_becomes_tables() -> None:
         " ".join(line.split()) for line in lines if line.startswith(("| desk", "| network", "| embed", "| 2 "))
     ] == [
         "| desk | 2.00 | 4.00 | 50 | 175 | 500 | 10.0 (10.0-10.0) | 10.0 (10.0-10.0) |",
-        "| network | 15.00 (75%) | 1.00 (100%) |",
-        "| embed | 5.00 (25%) | - |",
+        "| network | 15.00 (75%) | 7 | 1500 | 1.00 (100%) | 100 | 100 |",
+        "| embed | 5.00 (25%) | 20 | 500 | - | - | - |",
+        "| network | 15.00 (75%) | 7 | 1500 | 1.00 (100%) | 100 | 100 |",
+        "| embed | 5.00 (25%) | 20 | 500 | - | - | - |",
         "| 2 | 100 | 2.00 | 1000 | 500 |",
+        "| desk | 40.0 | 0.20 | 8.8 | 55 | 175 |",
     ]
+    assert "Map of 2,638 made-up labelled cells, 100 others placed on it" in " ".join(lines)
 
 
 def test_a_few_frames_make_a_cartridge_of_any_length(tmp_path: Path) -> None:
@@ -134,11 +148,11 @@ def test_a_way_is_measured_with_its_stages(tmp_path: Path) -> None:
     class Reads:
         def run(self, cartridge, watch):
             with watch.stage("read"):
-                pages = [cartridge.read(number).stretched for number in cartridge.frame_numbers]
-            return [np.zeros((len(page), 8, 2), np.float32) for page in pages]
+                return [len(cartridge.read(number).stretched) for number in cartridge.frame_numbers]
 
     found = measure(Reads(), repeat(open_cartridge(make_archive(tmp_path, "1.2.3")), 5))
     assert (found["frames"], found["cells"], list(found["stages"])) == (5, 20, ["read"])
+    assert list(found["stage_peak_mb"]) == ["read"]
     assert found["seconds"] >= found["stages"]["read"] > 0 and found["peak_mb"] > 10
 
 
@@ -175,4 +189,15 @@ def test_the_pages_questions_are_asked_of_a_made_store(tmp_path: Path, monkeypat
     found = desk.measure(tmp_path / "data", 1, silent)
     assert found["about"].startswith("900 cells in 3 cartridges")
     assert [row["name"] for row in found["rows"]][:2] == ["all pages: cartridges", "candidates: rows"]
-    assert found["rows"][-1]["note"] == "above 0.3 s"
+    assert all(row["first"] > 0 and "again" in row["note"] for row in found["rows"][:-1])
+
+
+def test_a_decision_is_pretended_and_never_written(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "data") as store:
+        revision, made = store.revision(), []
+        row = desk.asked_row(store, "q", 5, lambda: kept(store, "q", store.revision(), lambda: made.append(1)), 3)
+        assert (row["name"], row["size"], len(made), store.revision()) == ("q", 5, 1 + 3, revision)
+        with desk.next_revision(store) as decide:
+            decide()
+            assert store.revision() == revision + 1
+        assert len(store.audit()) == 0

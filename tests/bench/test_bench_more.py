@@ -9,7 +9,7 @@ from ctc_core.bench import cluster, markdown, simulation
 from ctc_core.bench.cluster import Costs, hours
 from ctc_core.settings import Settings
 from ctc_core.types import silent
-from tests.support import ProjectingEmbedder, ThresholdSegmenter, make_archive
+from tests.support import ARITHMETIC, ProjectingEmbedder, ThresholdSegmenter, make_archive
 
 COSTS = Costs(frame_seconds=0.4, owner_seconds=5.0, gigabytes=1.5, frames=175)
 
@@ -19,8 +19,8 @@ COSTS = Costs(frame_seconds=0.4, owner_seconds=5.0, gigabytes=1.5, frames=175)
     [
         (1, 100, 70 + 1.6 + 5, 70),
         (10, 100, 15, 15),  # the disk: 1,500 MB at 100 MB/s
-        (10, 1000, 7 + 1.6 + 5, 7),
-        (100, 1000, 0.7 + 1.6 + 5, 5),  # the owner
+        (10, 1000, 7 + 0.8 + 5, 7),
+        (100, 1000, 0.7 + 0.2 + 5, 5),  # the owner
     ],
 )
 def test_hours_of_a_cohort(workers: int, disk: float, alone: float, together: float) -> None:
@@ -32,15 +32,18 @@ class Networks:
 
     def __init__(self, _settings: Settings) -> None:
         self.segmenter, self.embedder, self.lanes = ThresholdSegmenter(), ProjectingEmbedder(), 1
+        self.arithmetic = ARITHMETIC
 
 
 def test_a_plan_from_measured_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "Networks", Networks)
     archive = make_archive(tmp_path, "171651.1.2")
-    found = cluster.measure(Settings(), archive, frames=4, disk_mb_s=100, progress=silent)
+    found = cluster.measure(Settings(), archive, frames=4, repeats=3, disk_mb_s=100, progress=silent)
     size = sum(path.stat().st_size for path in archive.rglob("*.tif")) / 4 * 175
     cells = 6 * 175 // 4
-    assert (found["data"], found["cells"], found["measured_frames"]) == ("171651.1.2", cells, 4)
+    assert (found["data"], found["cells"], found["measured_frames"], found["repeats"]) == ("171651.1.2", cells, 4, 3)
+    assert found["frame_seconds"]["median"] == found["costs"]["frame_seconds"]
+    assert found["owner_seconds"]["min"] <= found["costs"]["owner_seconds"] <= found["owner_seconds"]["max"]
     assert found["costs"]["gigabytes"] == pytest.approx((size + 4 * cells * (3 * 48 * 48 + 512)) / 1e9)
     assert 0 < found["costs"]["frame_seconds"] < 5 and found["costs"]["owner_seconds"] > 0
     assert [(row["cartridges"], row["workers"]) for row in found["plan"]][:2] == [(90, 1), (90, 2)]

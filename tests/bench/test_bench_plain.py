@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from ctc_core.bench import flops
 from ctc_core.bench.plain import cut, published_size
 from ctc_core.segment import Segmenter
 from ctc_core.segment.folders import locate
-from ctc_core.segment.stardist import predict, set_thresholds
+from ctc_core.segment.graph import read_weights, unet
+from ctc_core.segment.stardist import build_network, predict, set_thresholds
 from ctc_core.settings import Settings
 
 
@@ -16,6 +18,10 @@ def test_the_wider_network_finds_the_same_cells() -> None:
     wide = published_size(source.parameters, source.weights, threads=1)
     set_thresholds(wide, **source.thresholds)
     assert wide.keras_model.get_layer("features").kernel.shape == (3, 3, 32, 128)
+    narrow = build_network(source.parameters, threads=1)
+    of_graph = flops.of_graph(unet(source.parameters, read_weights(source.weights), (96, 112)))
+    assert flops.of_keras(narrow, (96, 112)) == pytest.approx(of_graph)
+    assert flops.of_keras(wide, (1040, 1392)) == pytest.approx(151, abs=2)
     y, x = np.mgrid[:96, :112]
     discs = [(30, 30, 8), (60, 80, 10), (70, 30, 7)]
     page = np.maximum.reduce([1 / (1 + np.exp(np.hypot(y - cy, x - cx) - r)) for cy, cx, r in discs])

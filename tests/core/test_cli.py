@@ -14,7 +14,7 @@ from ctc_core.cartridge import VARIANTS
 from ctc_core.cli import main
 from ctc_core.store import Store
 from ctc_core.types import Decision, Label
-from tests.support import OUTCOME, ProjectingEmbedder, ThresholdSegmenter, make_archive
+from tests.support import ARITHMETIC, OUTCOME, ProjectingEmbedder, ThresholdSegmenter, make_archive
 
 
 class FakeNetworks:
@@ -22,6 +22,7 @@ class FakeNetworks:
 
     def __init__(self, settings: object) -> None:
         self.segmenter, self.embedder, self.lanes = ThresholdSegmenter(), ProjectingEmbedder(), 1
+        self.arithmetic = ARITHMETIC
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +138,7 @@ def test_doctor_lists_what_matters(capsys: pytest.CaptureFixture[str], data: Pat
     report = run(capsys, data, "doctor")
     assert report["problems"] == [] and report["requirements"] == "as pinned"
     assert set(report["models"]) == {"segmenter", "encoder"}
+    assert (report["arithmetic"]["runtime"], "instructions" in report["arithmetic"]) == ("openvino", True)
 
 
 def test_a_second_process_is_told_who_owns_the_store(capsys: pytest.CaptureFixture[str], data: Path) -> None:

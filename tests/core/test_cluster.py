@@ -1,74 +1,25 @@
 """Frames computed by real processes of a cluster: the same as here, whatever becomes of a worker."""
 
 import json
-import os
+import re
 import shutil
-import signal
-import subprocess
 import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from ctc_core import cluster, workflows
-from ctc_core.cartridge import VARIANTS, Grid, Layout, open_cartridge, write_cartridge
+from ctc_core import cluster, scheduler, workflows
+from ctc_core.cartridge import VARIANTS
 from ctc_core.cli import main
-from ctc_core.cluster import Cluster
-from ctc_core.jobs import Jobs, JobState
-from ctc_core.pipeline import ingest
-from ctc_core.settings import ROOT, Settings
+from ctc_core.cluster import Cluster, block_size
+from ctc_core.parts import Parts
+from ctc_core.scheduler import in_clear
 from ctc_core.store import Store, read_bundle
-from ctc_core.types import Progress, Role, silent
-from tests.support import DISCS, EVENTS, GRID, OUTCOME, ProjectingEmbedder, ThresholdSegmenter, scene
-
-FRAMES, PATIENCE = 24, 300.0
-
-
-@dataclass
-class Processes:
-    """A scheduler and workers, each a process, on this machine."""
-
-    folder: Path
-    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    def start(self, name: str, *words: str) -> None:
-        command = [sys.executable, "-m", "dask", *words, "--no-dashboard"]
-        environment = os.environ | {"CTC_TEST_ORDERS": str(self.folder), "CTC_TEST_NAME": name}
-        with (self.folder / f"{name}.log").open("wb") as log:
-            self.running[name] = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-
-    def start_scheduler(self) -> None:
-        self.start("scheduler", "scheduler", "--host", "127.0.0.1", "--port", "0")
-
-    def start_worker(self, name: str, threads: int = 1) -> None:
-        options = ("--nthreads", str(threads), "--no-nanny", "--memory-limit", "0", "--preload", "tests.cluster_worker")
-        self.start(name, "worker", self.address, "--local-directory", str(self.folder / name), *options)
-
-    @property
-    def address(self) -> str:
-        log, until = self.folder / "scheduler.log", time.monotonic() + 60
-        while time.monotonic() < until:
-            found = [word for word in log.read_text().split() if word.startswith("tcp://")]
-            if found:
-                return found[0]
-            time.sleep(0.1)
-        raise AssertionError(log.read_text())
-
-    def kill(self, name: str) -> None:
-        process = self.running.pop(name)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-
-    def order(self, what: str) -> None:
-        (self.folder / what).touch()
-
-    def calls(self) -> Counter[str]:
-        return Counter((self.folder / "calls").read_text().split())
+from ctc_core.types import Role
+from tests.cluster_processes import FRAMES, Desk, Processes, assert_same, desk_with, made_here, when
+from tests.support import ARITHMETIC, OUTCOME
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +33,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 @pytest.fixture
 def processes(started: Processes, monkeypatch: pytest.MonkeyPatch) -> Processes:
     """A scheduler, two workers, no orders."""
-    for order in ("calls", "slow", "fail", "fail-once", "hanging", "hang-a", "hang-b"):
+    for order in ("calls", "slow", "fail", "fail-once", "hanging", "hang-a", "hang-b", "bf16-b"):
         (started.folder / order).unlink(missing_ok=True)
     if "scheduler" not in started.running:
         started.start_scheduler()
@@ -90,75 +41,16 @@ def processes(started: Processes, monkeypatch: pytest.MonkeyPatch) -> Processes:
         started.start_worker(name)
     monkeypatch.setattr("ctc_core.store.code_version", lambda: "tested")
     monkeypatch.setattr(cluster, "BLOCK", 3)
+    monkeypatch.setattr(cluster, "SHARES", 1)
     monkeypatch.setattr(cluster, "LOOK", 0.05)
     monkeypatch.setattr(Cluster, "segmenter_id", "threshold-1")
     monkeypatch.setattr(Cluster, "encoder_id", "projection-1")
     return started
 
 
-@dataclass
-class Desk:
-    """Whoever has the job: a data folder, and an archive for it."""
-
-    jobs: Jobs
-    job_id: str
-
-    def run(self, address: str, progress: Progress = silent) -> JobState:
-        """Gives up when nothing comes of it."""
-        until = time.monotonic() + PATIENCE
-
-        def patient(done: int, total: int, note: str) -> None:
-            assert time.monotonic() < until, note
-            progress(done, total, note)
-
-        cluster = Cluster(address, Settings(data_dir=self.jobs.folder.parent))
-        workflows.run_ingest(self.jobs, self.job_id, None, patient, cluster=cluster)  # type: ignore[arg-type]
-        return self.jobs.state(self.job_id)
-
-    @property
-    def bundle(self) -> Path:
-        return self.jobs.folder / self.job_id / "bundle"
-
-
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return desk_with(tmp_path)
-
-
-def desk_with(folder: Path, layout: Layout | None = None) -> Desk:
-    scenes = (scene(DISCS[k % 4 + 1], seed=k) for k in range(FRAMES))
-    grid = Grid(4, 6, GRID.width, GRID.height)
-    archive = write_cartridge(folder / "inbox", "171651.1.2", scenes, EVENTS, grid, layout=layout)
-    jobs = Jobs(folder / "data")
-    return Desk(jobs, jobs.create(archive, "p-1", Role.REVIEW, "anna"))
-
-
-def made_here(desk: Desk, folder: Path) -> Path:
-    """The bundle that this process makes of the same archive."""
-    folder.mkdir()
-    archive = open_cartridge(Path(desk.jobs.job(desk.job_id).path))
-    given = {"pseudonym": "p-1", "role": "review", "progress": silent}
-    ingest(archive, folder, ThresholdSegmenter(), ProjectingEmbedder(), **given)  # type: ignore[arg-type]
-    return folder / "bundle"
-
-
-def assert_same(one: Path, other: Path) -> None:
-    a, b = read_bundle(one), read_bundle(other)
-    assert a.table("cells").to_pandas().equals(b.table("cells").to_pandas())
-    np.testing.assert_array_equal(a.array("vectors"), b.array("vectors"))
-    assert a.manifest.bundle_id == b.manifest.bundle_id
-
-
-def when(condition: Callable[[], bool], act: Callable[[], None]) -> Progress:
-    """A `Progress` that acts once."""
-    acted: list[bool] = []
-
-    def progress(_done: int, _total: int, _note: str) -> None:
-        if not acted and condition():
-            acted.append(True)
-            act()
-
-    return progress
 
 
 def test_a_worker_killed_in_the_middle_changes_nothing(processes: Processes, desk: Desk, tmp_path: Path) -> None:
@@ -266,6 +158,51 @@ def test_a_worker_with_other_models_is_refused(
     assert state.state == "refused" and "All machines must see the same disk and have the same models." in state.message
 
 
+def test_workers_that_compute_differently_are_refused(processes: Processes, desk: Desk, tmp_path: Path) -> None:
+    """Nothing is computed; without the order to be different, the same job is."""
+    processes.order("bf16-b")
+    state = desk.run(processes.address)
+    assert state.state == "refused" and processes.calls().total() == 0
+    assert re.fullmatch(
+        r"Workers compute differently, and cells must not depend on which of them had a frame\. Beside 1 alike, "
+        r"tcp://127\.0\.0\.1:\d+ has (precision|instructions) .*\. Give one scheduler machines of one kind .*",
+        state.message,
+    )
+    (processes.folder / "bf16-b").unlink()
+    desk.jobs.retry(desk.job_id)
+    assert desk.run(processes.address).state == "finished"
+    assert read_bundle(desk.bundle).manifest.parameters["made_with"] == ARITHMETIC
+    assert_same(desk.bundle, made_here(desk, tmp_path / "here"))
+
+
+def test_a_worker_that_comes_later_and_computes_differently_is_refused(processes: Processes, desk: Desk) -> None:
+    """What the others have finished is kept."""
+    processes.order("slow")
+    change = when(lambda: processes.calls().total() >= 6, lambda: processes.order("bf16-b"))
+    state = desk.run(processes.address, change)
+    assert state.state == "refused" and 0 < state.done < FRAMES
+    expected = "precision bf16 (not f32), instructions x86_64 amx_bf16 (not x86_64 avx2). Cells must not depend on who"
+    assert "does not compute as the others did when this began: " + expected in state.message
+    (processes.folder / "bf16-b").unlink()
+    desk.jobs.retry(desk.job_id)
+    assert desk.run(processes.address).state == "finished"
+    assert processes.calls().total() <= FRAMES + 2
+
+
+def test_frames_that_others_computed_are_not_mixed_in(processes: Processes, desk: Desk, tmp_path: Path) -> None:
+    """A job that began with other workers begins again."""
+    processes.order("slow")
+    cancel = when(lambda: processes.calls().total() >= 6, lambda: desk.jobs.cancel(desk.job_id))
+    assert desk.run(processes.address, lambda *given: cancel(*given) if given[0] else None).state == "cancelled"
+    parts = Parts(desk.bundle.parent / "parts")
+    (parts.folder / "inputs.json").write_text(str(parts.inputs()).replace("avx2", "avx512f"))
+    begun = processes.calls().total()
+    desk.jobs.retry(desk.job_id)
+    assert desk.run(processes.address).state == "finished"
+    assert processes.calls().total() == begun + FRAMES
+    assert_same(desk.bundle, made_here(desk, tmp_path / "here"))
+
+
 def test_a_worker_of_several_threads_is_refused(processes: Processes, desk: Desk) -> None:
     for name in ("a", "b"):
         processes.kill(name)
@@ -289,9 +226,33 @@ def test_a_scheduler_that_is_gone_keeps_what_is_finished(processes: Processes, d
 
 
 def test_without_a_scheduler(processes: Processes, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "CONNECT", 0.3)
+    monkeypatch.setattr(scheduler, "CONNECT", 0.3)
     state = desk.run("tcp://127.0.0.1:9")
     assert state.state == "refused" and state.message.startswith("tcp://127.0.0.1:9: no scheduler answers there")
+
+
+def test_every_worker_gets_its_share() -> None:
+    sizes = {(175, 2): 8, (175, 8): 5, (175, 32): 1, (40, 2): 5, (3, 2): 1, (175, 0): 8, (1, 100): 1}
+    assert {given: block_size(*given) for given in sizes} == sizes
+
+
+def test_a_scheduler_elsewhere_needs_certificates_or_a_word(desk: Desk) -> None:
+    state = desk.run("tcp://10.0.0.5:8786")
+    assert state.state == "refused" and state.message.startswith("tcp://10.0.0.5:8786: another machine, without TLS")
+    assert "Use tls://." in state.message and "CTC_CLUSTER_IN_CLEAR=1" in state.message
+
+
+@pytest.mark.parametrize(
+    ("address", "clear"),
+    [
+        ("tcp://127.0.0.1:8786", False), ("tcp://[::1]:8786", False), ("localhost:8786", False),
+        ("tls://10.0.0.5:8786", False), ("tcp://10.0.0.5:8786", True), ("10.0.0.5:8786", True),
+        ("tcp://[fe80::1]:8786", True), ("tcp://cluster.lab:8786", True), ("ucx://10.0.0.5:1", True),
+        ("tcp://:1", True),
+    ],
+)  # fmt: skip
+def test_what_goes_in_clear(address: str, clear: bool) -> None:
+    assert in_clear(address) is clear
 
 
 def test_without_the_package(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

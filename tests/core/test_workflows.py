@@ -12,7 +12,7 @@ from ctc_core.errors import ModelError, NotEnoughLabels, UserError
 from ctc_core.jobs import Jobs
 from ctc_core.store import Store
 from ctc_core.types import Decision, Label, Role
-from tests.support import ProjectingEmbedder, ThresholdSegmenter, make_archive
+from tests.support import ARITHMETIC, ProjectingEmbedder, ThresholdSegmenter, make_archive
 
 
 class FakeNetworks:
@@ -20,6 +20,7 @@ class FakeNetworks:
 
     def __init__(self) -> None:
         self.segmenter, self.embedder, self.lanes = ThresholdSegmenter(), ProjectingEmbedder(), 1
+        self.arithmetic = ARITHMETIC
 
 
 @pytest.fixture

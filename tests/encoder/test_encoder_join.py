@@ -6,6 +6,7 @@ import safetensors.numpy
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from ctc_core.encoder import Embedder, data, join_training
 from ctc_core.encoder.descriptors import N_DESCRIPTORS, descriptors
@@ -51,6 +52,16 @@ def test_a_join_is_linear_and_goes_block_by_block(monkeypatch):
     monkeypatch.setattr("ctc_core.encoder.join.BLOCK", 2)
     np.testing.assert_allclose(join(tokens, crops), expected, rtol=1e-5, atol=1e-4)
     assert join(tokens[:0], crops[:0]).shape == (0, 128)
+
+
+@pytest.mark.parametrize("n", [42, 58, 64])
+def test_the_number_of_threads_changes_no_digit(n):
+    """Machines of a cluster have different numbers of cores, and BLAS would sum in another order."""
+    join, tokens, crops = some_join(), RNG.normal(size=(n, 128)).astype(np.float32), random_crops(n)
+    with threadpool_limits(1):
+        alone = join(tokens, crops)
+    with threadpool_limits(2):
+        np.testing.assert_array_equal(join(tokens, crops), alone)
 
 
 def test_the_fit_is_scikit_learns_ridge_of_standardised_columns():

@@ -42,7 +42,7 @@ def crops():
     return np.clip(pages, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("input_px", [24, 48, 80])
+@pytest.mark.parametrize("input_px", [24, 48, 80, 128])  # 256 tokens: by the Gram matrix
 def test_vectors_are_torchs(tmp_path, weights, crops, input_px):
     name = model(tmp_path / "m", weights, input_px)
     expected = Embedder.load(name, threads=1).embed(crops)

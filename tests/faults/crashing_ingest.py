@@ -23,7 +23,7 @@ from ctc_core.cartridge import Cartridge, guarded, open_cartridge
 from ctc_core.jobs import Jobs
 from ctc_core.store import Store, verify
 from tests.faults.outcome import fresh_copy
-from tests.support import ProjectingEmbedder, ThresholdSegmenter
+from tests.support import ARITHMETIC, ProjectingEmbedder, ThresholdSegmenter
 
 assert pipeline  # imported here, once, and not in each of the processes
 _CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate", "shutil.move")
@@ -34,6 +34,7 @@ class FakeNetworks:
 
     lanes = 1
     segmenter, embedder = ThresholdSegmenter(), ProjectingEmbedder()
+    arithmetic = ARITHMETIC
 
 
 @contextmanager
