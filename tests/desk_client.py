@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -101,10 +102,10 @@ class DeskClient:
         elif kind == "delta" and message.delta.new_element.bidi_component.component_name.endswith("ctc_gallery"):
             self._take_in(message.delta)
 
-    def idle(self, seconds: float) -> None:
-        """Take in whatever comes for so long."""
+    def idle(self, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
+        """Take in whatever comes for so long, or until it is done."""
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while not done() and (left := until - time.monotonic()) > 0:
             try:
                 self.receive(left)
             except TimeoutError:

@@ -21,13 +21,16 @@ from numpy.typing import NDArray
 
 from ctc_core.enumeration.candidates import proposed
 from ctc_core.enumeration.misses import PRIOR, UNKNOWN, Misses, unseen
-from ctc_core.enumeration.readers import ASSUMED, ReaderErrors
+from ctc_core.enumeration.readers import ASSUMED, ReaderErrors, rates
 from ctc_core.enumeration.recalibration import UNTAUGHT, Belief, Review, called_chance, chances, design, logits
 from ctc_core.intervals import Interval
 from ctc_core.types import Label
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
+
+BLOCK = 16
+"""Samples computed together."""
 
 STANDARD_ML = 7.5
 """Blood that counts refer to, and that a CellSearch tube is drawn for."""
@@ -123,30 +126,46 @@ def sample(table: pd.DataFrame, known: Knowledge, *, n: int = 2000, seed: int = 
     Coefficients of the images' chances and readers' rates are drawn near the most probable ones (Laplace), weighed by
     what they make of all decisions, and drawn again by weight (sampling importance resampling, Rubin 1988).
     """
-    rng, x, hard = np.random.default_rng(seed), design(table), reader_logits(table)
-    said, ctc = decided(table), confirmed(table)
+    rng = np.random.default_rng(seed)
     found = reviewed(table, known.errors).update(known.belief)
-    drawn = found.sample(n, rng)
-    q, (sensitivity, false_positive) = chances(drawn, x), known.errors.sample(hard, n, rng)
-    called = called_chance(q, sensitivity, false_positive)
-    told = said & shown(table)
-    of_told = called[:, told]
-    fits = np.log(np.where(ctc[told], of_told, 1 - of_told)).sum(axis=1)
+    drawn, of_readers = found.sample(n, rng), known.errors.sample(n, rng)
+    told = table[decided(table) & shown(table)]
+    called = called_chance(chances(drawn, design(told)), *rates(of_readers, reader_logits(told)))
+    fits = np.log(np.where(confirmed(told), called, 1 - called)).sum(axis=1)
     weight = fits + known.belief.log_density(drawn) - found.log_density(drawn)
     rows = np.sort(rng.choice(n, n, p=np.exp(weight - np.logaddexp.reduce(weight))))
-    after = q[rows]
-    chance = after.mean(axis=0)
-    after[:, said] = after_decision(q[:, said], ctc[said], sensitivity[:, said], false_positive[:, said])[rows]
-    is_ctc = rng.random(after.shape) < after
+    is_ctc, of_image, chance = _truths(table, drawn[rows], (of_readers[0][rows], of_readers[1][rows]), rng)
     seen = np.asarray(table.label.notna())
     return Samples(
         is_ctc[:, seen].sum(axis=1),
         is_ctc[:, ~seen].sum(axis=1),
         unseen(known.misses, table, is_ctc, rng),
         is_ctc[:, proposed(table)].sum(axis=1),
-        called[rows].mean(axis=0),
+        of_image,
         chance,
     )
+
+
+def _truths(
+    table: pd.DataFrame, drawn: Array, of_readers: tuple[Array, Array], rng: np.random.Generator
+) -> tuple[NDArray[np.bool_], Array, Array]:
+    """(s, n) samples of which images are CTCs, with (s, k) coefficients of images and readers; `Samples.called` and
+    `Samples.chance`.
+
+    A block at a time: arrays of all samples would be 100 MB each and leave the processor's cache.
+    """
+    x, hard, said = design(table), reader_logits(table), decided(table)
+    ctc = confirmed(table)[said]
+    is_ctc = np.empty((len(drawn), len(table)), bool)
+    called, chance = np.zeros(len(table)), np.zeros(len(table))
+    for start in range(0, len(drawn), BLOCK):
+        part = slice(start, start + BLOCK)
+        q, (sensitivity, false) = chances(drawn[part], x), rates((of_readers[0][part], of_readers[1][part]), hard)
+        called += called_chance(q, sensitivity, false).sum(axis=0)
+        chance += q.sum(axis=0)
+        q[:, said] = after_decision(q[:, said], ctc, sensitivity[:, said], false[:, said])
+        is_ctc[part] = rng.random(q.shape) < q
+    return is_ctc, called / len(drawn), chance / len(drawn)
 
 
 def reviewed(table: pd.DataFrame, errors: ReaderErrors) -> Review:

@@ -43,8 +43,8 @@ class ReaderErrors:
 
     def rates(self, logit: Array) -> tuple[Array, Array]:
         """(n,) sensitivities and false positive rates of images with (n,) logit P(CTC), at the mean coefficients."""
-        missed, false = (chances(one.mean[None], _design(logit))[0] for one in (self.missed, self.false_positive))
-        return 1 - missed, false
+        sensitivity, false = rates((self.missed.mean[None], self.false_positive.mean[None]), logit)
+        return sensitivity[0], false[0]
 
     @property
     def typical(self) -> tuple[float, float]:
@@ -52,10 +52,16 @@ class ReaderErrors:
         sensitivity, false = self.rates(np.array(TYPICAL))
         return float(sensitivity[0]), float(false[1])
 
-    def sample(self, logit: Array, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        """(s, n) sensitivities and (s, n) false positive rates of images with (n,) logit P(CTC)."""
-        x = _design(logit)
-        return 1 - chances(self.missed.sample(n, rng), x), chances(self.false_positive.sample(n, rng), x)
+    def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Coefficients (s, 2) of both rates."""
+        return self.missed.sample(n, rng), self.false_positive.sample(n, rng)
+
+
+def rates(coefficients: tuple[Array, Array], logit: Array) -> tuple[Array, Array]:
+    """(s, n) sensitivities and (s, n) false positive rates with (s, 2) coefficients, of (n,) logit P(CTC)."""
+    x = _design(logit)
+    missed, false_positive = (chances(one, x) for one in coefficients)
+    return 1 - missed, false_positive
 
 
 def _design(logit: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,15 +46,21 @@ class Known:
     clusters: NDArray[np.int64]
 
 
-def gather(pool: Unread, train: Known, classifier: Classifier | None) -> tuple[Evidence, tuple[str, ...]]:
-    """Evidence for a strategy, and what is missing in it as sentences.
+Judged = tuple[Validation, tuple[str, ...]]
+Judges = Callable[[NDArray[np.float32], Known], Judged]
+
+
+def gather(
+    pool: Unread, train: Known, classifier: Classifier | None, judge: Judges | None = None
+) -> tuple[Evidence, tuple[str, ...]]:
+    """Evidence for a strategy, and what is missing in it as sentences. `judge`: `validated`, or who remembers it.
 
     Features are the classifier's principal components; without a classifier those of the pool itself, and P(CTC) is
     `UNKNOWN` everywhere.
     """
     reduction = _reduction(pool, classifier)
     features = reduction.transform(train.vectors)
-    validation, notes = _validate(features, train)
+    validation, notes = (judge or validated)(features, train)
     probability = np.full(len(pool.cell_ids), UNKNOWN, np.float32)
     if classifier is not None:
         probability = classifier.probabilities(pool.vectors)
@@ -79,7 +86,7 @@ def _reduction(pool: Unread, classifier: Classifier | None) -> Reduction:
     return Reduction.fit(pool.vectors)
 
 
-def _validate(features: NDArray[np.float32], train: Known) -> tuple[Validation, tuple[str, ...]]:
+def validated(features: NDArray[np.float32], train: Known) -> Judged:
     """How the classifier does in each cluster on training patients it was not fitted on; test patients never choose."""
     if np.bincount(train.labels, minlength=2).min() < MIN_PER_CLASS:
         return Validation({}, {}, {}), ("Too few labels to say in which cluster the classifier is weak.",)

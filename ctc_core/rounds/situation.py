@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +16,7 @@ from ctc_core.count_memory import kept
 from ctc_core.errors import UserError
 from ctc_core.latent import BACKGROUND
 from ctc_core.relabel.evidence import Evidence
-from ctc_core.rounds.evidence import Known, Unread, gather
+from ctc_core.rounds.evidence import Judged, Known, Unread, gather, validated
 from ctc_core.store import ModelRecord, Store
 from ctc_core.types import Role
 
@@ -60,9 +62,17 @@ def _situation(store: Store, encoder_id: str) -> Situation:
     pool = Unread(found.cell_ids, found.vectors, lookup(clusters, found.cell_ids))
     train_clusters = lookup(clusters, labelled.cell_ids)
     train = Known(labelled.cell_ids, labelled.vectors, labelled.labels, labelled.patients, train_clusters)
-    evidence, notes = gather(pool, train, _load(model))
+    evidence, notes = gather(pool, train, _load(model), lambda *known: _judged(store, *known))
     missing = _missing(model, latent_map, pool, clusters)
     return Situation(encoder_id, model, latent_map, pool, evidence, missing + notes)
+
+
+def _judged(store: Store, features: NDArray[np.float32], train: Known) -> Judged:
+    """`validated`, kept while the labels of training patients are what they are: it fits a classifier for each fold."""
+    digest = hashlib.sha256(json.dumps([train.cell_ids, train.patients.tolist()]).encode())
+    for values in (features, train.labels, train.clusters):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return kept(store, "judged", digest.digest(), lambda: validated(features, train))
 
 
 def left_to_ask(store: Store) -> int:

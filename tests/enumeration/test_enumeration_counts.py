@@ -94,6 +94,21 @@ def test_without_doubt_the_tube_holds_what_was_confirmed() -> None:
     assert found.p_patient == pytest.approx(gamma(5.1).sf(5), abs=0.03)
 
 
+def test_blocks_of_samples_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = ["ctc", "non-ctc", "unsure", None, None, "ctc"] * 3
+    table = gallery(["agreed", "model", "cellsearch"] * 6, labels)
+    known = Knowledge(errors=errors(0.1, 0.05))
+    whole: list[np.ndarray] = []
+    parts: list[np.ndarray] = []
+    for block, found in ((1000, whole), (7, parts)):
+        monkeypatch.setattr("ctc_core.enumeration.counts.BLOCK", block)
+        made = sample(table, known, n=1000)
+        found += [made.read, made.unread, made.below, made.proposed, made.called, made.chance]
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    assert whole[1].std() > 0 and 0 < whole[4].min() < whole[4].max() < 1
+
+
 def test_readers_who_err_leave_doubt() -> None:
     table = gallery(["agreed"] * 5, ["ctc"] * 5)
     sure, unsure = (

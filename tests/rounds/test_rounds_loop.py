@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ctc_core import fitting, job_kinds, rounds
 from ctc_core.errors import UserError
 from ctc_core.jobs import Jobs, JobState, Kind
 from ctc_core.networks import Networks
+from ctc_core.rounds.evidence import Judged, Known, validated
 from ctc_core.rounds.situation import left_to_ask, situation
 from ctc_core.settings import Settings
 from ctc_core.store import Round, Store, verify
@@ -176,6 +178,26 @@ def test_a_label_and_a_round_change_what_is_kept(store: Store) -> None:
     assert left_to_ask(store) == len(asked) - 1
     queue = store.queue(start(store, n=5).round_id)
     assert set(labelled.pool.cell_ids) - set(situation(store).pool.cell_ids) == set(queue.cell_id)
+
+
+def test_folds_are_fitted_again_when_labels_of_training_patients_change(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[int] = []
+
+    def counted(features: NDArray[np.float32], train: Known) -> Judged:
+        fitted.append(len(train.labels))
+        return validated(features, train)
+
+    monkeypatch.setattr("ctc_core.rounds.situation.validated", counted)
+    first = situation(store)
+    label_all(store, "R1", {0: Label.CTC, 1: Label.NON_CTC}, "read")
+    again = situation(store)
+    assert again is not first and again.evidence.cluster_f1 == first.evidence.cluster_f1 and len(fitted) == 1
+    number = store.cells("T1").cell_id.tolist().index(next(c for c in first.pool.cell_ids if c.startswith("T1")))
+    label_all(store, "T1", {number: Label.CTC}, "new")
+    situation(store)
+    assert fitted == [fitted[0], fitted[0] + 1]
 
 
 def test_test_patients_never_choose(store: Store) -> None:
