@@ -52,7 +52,8 @@ class Join:
         vectors = np.empty((len(crops), EMBEDDING_DIM), np.float32)
         for start in range(0, len(crops), BLOCK):
             part = slice(start, start + BLOCK)
-            vectors[part] = joined(tokens[part], crops[part]) @ self.weight.T + self.bias
+            # BLAS sums in another order with another number of threads: the same cell would get other last digits.
+            vectors[part] = np.einsum("nd,kd->nk", joined(tokens[part], crops[part]), self.weight) + self.bias
         return vectors
 
     @classmethod

@@ -40,7 +40,7 @@ def agreement_table(store: Store) -> pd.DataFrame:
     if not overall.n:
         return pd.DataFrame()
     rows = [("All readers", overall)]
-    rows += [(" and ".join(pair), found) for pair, found in agreement.pairs(readings).items()]
+    rows += [(plain(" and ".join(pair)), found) for pair, found in agreement.pairs(readings).items()]
     clusters = _clusters(store)
     rows += [(cluster_name(int(c)), found) for c, found in agreement.by_cluster(readings, clusters).items()]
     return pd.DataFrame([

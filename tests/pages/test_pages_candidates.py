@@ -148,7 +148,7 @@ def test_a_signed_off_patient_is_released_by_an_expert_with_a_reason(
         sign(store, draft(store, CARTRIDGE, 0.5), name="anna", reason="All read.", reader="anna", session="s")
     at = open_app(PAGE)
     at.button(key="candidates_release_send").click().run()
-    needed = f"{PATIENT}: releasing decisions to training needs a reason. Give one."
+    needed = "patient\\-01\\: releasing decisions to training needs a reason\\. Give one\\."
     assert [error.value for error in at.error] == [needed]
     at.text_input(key="candidates_release_reason").set_value("typical ghosts")
     at.button(key="candidates_release_send").click().run()
