@@ -52,6 +52,12 @@ def age(settings: Settings) -> timedelta | None:
     return min((now - time for time in _times(settings, now)), default=None)
 
 
+def heads(settings: Settings) -> list[str]:
+    """Hash of the last journal entry in each readable backup: the journal of today must still have all of them."""
+    found = (read_manifest(path) for path in backups(settings.backups) if is_readable(path))
+    return [manifest.head for manifest in found if manifest.entries]
+
+
 def damaged(settings: Settings) -> list[Path]:
     """Backups that say nothing of themselves any more."""
     return [path for path in backups(settings.backups) if not is_readable(path)]

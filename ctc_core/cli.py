@@ -175,10 +175,11 @@ def verify(
         list[str] | None, typer.Option("--hash", help="Hash kept elsewhere, as on a report: must be in the journal.")
     ] = None,
 ) -> None:
-    """Check journal, store, bundles, crops, classifiers and scores against each other."""
+    """Check journal, store, bundles, crops, classifiers and scores against each other, and the journal with backups."""
+    from ctc_core.backups import heads
     from ctc_core.verification import verify as run
 
-    report = run(Session.settings.data_dir, kept or [])
+    report = run(Session.settings.data_dir, [*(kept or []), *heads(Session.settings)])
     show({"ok": report.ok, **asdict(report)})
     if not report.ok:
         raise typer.Exit(1)

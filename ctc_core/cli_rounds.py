@@ -111,7 +111,7 @@ def activate(which: Which, reason: Why) -> None:
 
 
 @round_app.command("abandon")
-def abandon(which: Which, reason: Why = "") -> None:
+def abandon(which: Which, reason: Why) -> None:
     """Close a round without a fit; its labels stay."""
     with _store() as store:
         found = _round(store, which)

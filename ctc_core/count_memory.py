@@ -61,7 +61,7 @@ class Paced(Generic[T]):
     Whoever asks in between, or while somebody makes it, is given what was made last.
     """
 
-    SHARE = 0.15
+    SHARE = 0.05
 
     def __init__(self) -> None:
         self._making = Lock()

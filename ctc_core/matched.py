@@ -34,15 +34,12 @@ def candidates(store: Store, cartridge_id: str, threshold: float) -> pd.DataFram
         lambda: at_threshold(_matched(store, cartridge_id), threshold),
     )
     decided = {target for target, word in words.items() if word.label is not None}
-    if below := decided.difference(table.candidate_id):
+    if below := decided.difference(table.candidate_id.tolist()):
         cells = _matched(store, cartridge_id)
         more = at_threshold(cells[cells.candidate_id.isin(below)], threshold, also=below)
         table = pd.concat([table, more], ignore_index=True) if len(table) else more
-    found = [words.get(target) for target in table.candidate_id]
-    return table.assign(
-        label=pd.Series([word and word.label for word in found], table.index, dtype=object),
-        reader=pd.Series([word and word.reader for word in found], table.index, dtype=object),
-    )
+    found = [words[target][:2] if target in words else (None, None) for target in table.candidate_id.tolist()]
+    return pd.concat([table, pd.DataFrame(found, table.index, ["label", "reader"], dtype=object)], axis=1)
 
 
 def said(store: Store, cartridge_id: str) -> Mapping[str, Said]:

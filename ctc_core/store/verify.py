@@ -122,7 +122,8 @@ def _journal_problems(now: _Moment, kept: Collection[str]) -> Iterator[str]:
             signed = f"{entry.subject}, version {entry.new['version']}"
             yield f"Report on {signed}: entry {entry.new['journal_entry']} is not the one that its signature names."
     for digest in sorted(set(kept) - set(hashes.values())):
-        yield f"{digest[:80]}: no entry of the journal has this hash. It was rewritten, or the hash is of another desk."
+        told = "no entry of the journal has this hash. It was rewritten or cut, or the hash is of another desk."
+        yield f"{digest[:80]}: {told}"
 
 
 def _row_problems(expected: Shadow, now: _Moment, folder: Path) -> Iterator[str]:

@@ -150,8 +150,13 @@ def film(
 
 def arrow(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
     """The schema's columns with its types; NaN becomes null, as does a column that is missing."""
-    full = rows.assign(**{name: None for name in schema.names if name not in rows})
-    return pa.Table.from_pandas(full[schema.names], schema=schema, preserve_index=False).replace_schema_metadata(None)
+    return pa.Table.from_arrays([_column(rows, field) for field in schema], schema=schema)
+
+
+def _column(rows: pd.DataFrame, field: pa.Field) -> pa.Array:
+    if field.name not in rows:
+        return pa.nulls(len(rows), field.type)
+    return pa.array(rows[field.name], field.type, from_pandas=True)
 
 
 def _receive(key: str, user: User, save: Save, save_tags: SaveTags | None) -> None:

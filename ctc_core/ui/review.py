@@ -29,19 +29,10 @@ def with_own(rows: pd.DataFrame, store: Store, cartridge_id: str, reader: str) -
     own, signed = store.own_words(cartridge_id, reader), store.signed_off([cartridge_id], reader)
     tags = store.tags(cartridge_id)
     words = dict(zip(tags.candidate_id[tags.reader == reader], tags.tags[tags.reader == reader], strict=True))
-    said = [own.get(one, (None, None)) for one in rows.candidate_id]
-    return rows.assign(
-        cartridge_id=cartridge_id,
-        own=_objects([label for label, _ in said], rows),
-        comment=_objects([comment for _, comment in said], rows),
-        own_tags=_objects([words.get(one) for one in rows.candidate_id], rows),
-        signed=rows.candidate_id.isin(signed),
-    )
-
-
-def _objects(values: Sequence[object], rows: pd.DataFrame) -> pd.Series:
-    """A column in which nothing stays None."""
-    return pd.Series(values, rows.index, dtype=object)
+    nothing = (None, None)
+    known = [(*own.get(one, nothing), words.get(one), one in signed) for one in rows.candidate_id.tolist()]
+    columns = pd.DataFrame(known, rows.index, ["own", "comment", "own_tags", "signed"], dtype=object)
+    return pd.concat([rows, columns], axis=1).assign(cartridge_id=cartridge_id)
 
 
 def less_certain_rows(store: Store, report: CountReport) -> pd.DataFrame:

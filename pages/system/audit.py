@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ctc_core.backups import heads
 from ctc_core.ui.audit import ENTRIES_SHOWN, entry_table, kind_names, show_entries, show_head, show_report
 from ctc_core.ui.desk import open_desk
 from ctc_core.ui.messages import empty_state, explained
@@ -9,7 +10,8 @@ from ctc_core.ui.session import require_user
 from ctc_core.verification import verify
 
 user = require_user()
-store = open_desk().store
+desk = open_desk()
+store = desk.store
 
 st.title("Audit")
 with explained():
@@ -20,7 +22,7 @@ if st.button(
     "Verify now", icon=":material/fact_check:", help="Reads every journal line, bundle, crop and score; may take long."
 ):
     with st.spinner("Comparing journal, store, bundles and scores"), explained():
-        st.session_state["audit_report"] = verify(store)
+        st.session_state["audit_report"] = verify(store, heads(desk.settings))
 if report := st.session_state.get("audit_report"):
     show_report(report)
 

@@ -67,10 +67,7 @@ def _decide(reader: DeskClient, rng: random.Random, count: int) -> None:
 
 def _settle(reader: DeskClient) -> None:
     """Until all is acknowledged; what is not answered in three seconds is sent again."""
-    reader.flush()
     deadline = time.monotonic() + 240
     while reader.waiting and time.monotonic() < deadline:
-        try:
-            reader.receive(3.0)
-        except TimeoutError:
-            reader.flush()
+        reader.flush()
+        reader.idle(3.0, done=lambda: not reader.waiting)

@@ -16,7 +16,7 @@ from ctc_core.job import Kind
 from ctc_core.jobs import Jobs
 from ctc_core.networks import Networks
 from ctc_core.settings import Settings
-from ctc_core.store import Store
+from ctc_core.store import Store, verify
 from ctc_core.store.backup import back_up, newest, read_manifest, restore
 from ctc_core.types import Decision, Label
 
@@ -251,6 +251,20 @@ def test_every_night(lived_in: Path, tmp_path: Path) -> None:
     assert backups.is_due(settings, jobs, (today + timedelta(days=1)).replace(hour=3))
     age = backups.age(settings)
     assert age is not None and age < timedelta(minutes=5)
+
+
+def test_a_journal_written_anew_is_known_by_its_backups(lived_in: Path, tmp_path: Path) -> None:
+    settings = Settings(data_dir=lived_in, backup_dir=tmp_path / "disk")
+    assert backups.heads(settings) == []
+    with Store.open(lived_in) as store:
+        head = store.journal.head[1]
+        back_up(lived_in, settings.backups)
+        decide(store, "later")
+        assert (backups.heads(settings), verify(store, backups.heads(settings)).ok) == ([head], True)
+    with Store.open(tmp_path / "forged") as forged:
+        assert verify(forged, backups.heads(settings)).problems == (
+            f"{head}: no entry of the journal has this hash. It was rewritten or cut, or the hash is of another desk.",
+        )
 
 
 def test_old_backups_go(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_a_journal_written_anew_is_known_by_a_hash_kept_elsewhere(desk: Store, f
             forged.record_run("run", {}, {}, "none", "eve")
         assert verify(forged).ok
         assert verify(forged, [head]).problems == (
-            f"{head}: no entry of the journal has this hash. It was rewritten, or the hash is of another desk.",
+            f"{head}: no entry of the journal has this hash. It was rewritten or cut, or the hash is of another desk.",
         )
 
 
