@@ -27,7 +27,7 @@ def count(
     volume: Annotated[float, typer.Option(help="Blood in ml that went into the cartridge.")] = 7.5,
 ) -> None:
     """The count of one draw: P(count >= cut-off), what may be unseen, what to read next."""
-    from ctc_core.counting import CountOptions, count_cartridge
+    from ctc_core.counting import THRESHOLDS, CountOptions, at_threshold, count_cartridge
     from ctc_core.fitting import score_unscored
     from ctc_core.store import Store
 
@@ -35,9 +35,10 @@ def count(
         score_unscored(store)
         options = CountOptions(cut_off=cut_off, volume_ml=volume)
         report = count_cartridge(store, cartridge, threshold or Session.settings.threshold, options)
+        at = [at_threshold(store, cartridge, value) for value in THRESHOLDS]
     for note in report.notes:
         typer.echo(note, err=True)
-    show(count_values(report))
+    show(count_values(report) | {"at": [_rounded(asdict(row)) for row in at]})
 
 
 def count_values(report: CountReport) -> dict[str, Any]:
@@ -53,7 +54,6 @@ def count_values(report: CountReport) -> dict[str, Any]:
         "read": report.read,
         **_rounded(asdict(report.count)),
         "unseen": _rounded(asdict(report.unseen)),
-        "at": [_rounded(asdict(row)) for row in report.at],
         "next": list(report.next_ids[:20]),
         "most_telling": sorted(report.worth, key=lambda id_: -report.worth[id_])[:20],
         "less_certain": [_rounded(row) for row in report.less_certain.to_dict("records")],

@@ -148,6 +148,7 @@ def encoder_import(
 
     result = import_encoder(file, out or Session.settings.data_dir / "models" / "ctc-dino")
     typer.echo(f"To use it, set CTC_ENCODER={result['model']}", err=True)
+    typer.echo(f"To make it faster: python -m ctc_core encoder quantise {result['model']}", err=True)
     show(result)
 
 

@@ -5,12 +5,13 @@ All of it is kept in memory for as long as what it was made from stays the same 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from ctc_core.assessment import Draw, Trust, draw, fingerprint, judged, labelled
-from ctc_core.count_memory import cartridges, imported, kept
+from ctc_core.count_memory import imported, kept
 from ctc_core.enumeration.counts import Knowledge, reviewed, shown
 from ctc_core.enumeration.misses import UNKNOWN, Misses, misses
 from ctc_core.enumeration.readers import ASSUMED, ReaderErrors, reader_errors
@@ -75,11 +76,11 @@ def _clusters(store: Store, cartridge_id: str) -> pd.Series:
 
 def learned(store: Store, cartridge_id: str, errors: ReaderErrors) -> Belief:
     """How likely images are CTCs in draws of other patients that the classifier was not fitted on."""
-    every = cartridges(store).sort_values("imported_at", ascending=False)
+    every = imported(store).sort_values("imported_at", ascending=False)
     own = every.pseudonym[every.cartridge_id == cartridge_id]
-    others = every[~every.pseudonym.isin(own) & (every.role == Role.REVIEW) & (every.decided > 0)]
-    words, classifier = store.last_words(), store.active_model("classifier")
-    about = tuple((str(other), words.get(str(other))) for other in others.cartridge_id)
+    others = every[~every.pseudonym.isin(own) & (every.role == Role.REVIEW)]
+    words, classifier = _last_words(store), store.active_model("classifier")
+    about = tuple((str(other), words[str(other)]) for other in others.cartridge_id if str(other) in words)
     key = (about, classifier.model_id if classifier else "", errors.missed.mean.tobytes(), errors.n_other)
     return kept(
         store, f"belief/{cartridge_id}", key, lambda: learn(_reviews(store, [name for name, _ in about], errors))
@@ -140,7 +141,14 @@ def drawn(store: Store, cartridge_id: str, threshold: float) -> Draw:
 
 def state(store: Store) -> str:
     """Of map, classifier, and labels that they are judged by (`assessment.fingerprint`); empty without either."""
-    return kept(store, "fingerprint", store.revision(), lambda: fingerprint(store))
+    every = imported(store)
+    judges = set(every.cartridge_id[every.role.isin((Role.TRAIN, Role.TEST))])
+    words = tuple(sorted((name, seq) for name, seq in _last_words(store).items() if name in judges))
+    return kept(store, "fingerprint", (store.basis(), words), lambda: fingerprint(store))
+
+
+def _last_words(store: Store) -> Mapping[str, int]:
+    return kept(store, "last words", store.revision(), store.last_words)
 
 
 def _misses(store: Store, cartridge_id: str, threshold: float) -> Misses:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ctc_core.counting import CountOptions, count_cartridge, follow_up, ppv_table
+from ctc_core.counting import THRESHOLDS, CountOptions, at_threshold, count_cartridge, follow_up, ppv_table
 from ctc_core.enumeration import Verdict
 from ctc_core.errors import SettingsError
 from ctc_core.store import Store
@@ -32,6 +32,7 @@ def test_a_draw_read_to_the_end(small_store: SmallStore) -> None:
     with Store.open(small_store()) as store:
         read(store, CARTRIDGE)
         report = count_cartridge(store, CARTRIDGE, 0.5)
+        at = [at_threshold(store, CARTRIDGE, value) for value in THRESHOLDS]
         (draw,) = follow_up(store, PATIENT, 0.5)
         table = ppv_table(store, 0.5)
     assert (report.read, report.next_ids, report.worth) == (report.shown, (), {})
@@ -39,8 +40,7 @@ def test_a_draw_read_to_the_end(small_store: SmallStore) -> None:
     assert report.unseen.verdict is Verdict.POINTLESS and report.unseen.unread_bound == 0
     assert 0 < report.count.p_patient < report.count.p_tube < 1
     assert report.count.in_tube.low <= 6 <= report.count.in_tube.high
-    assert [row.threshold for row in report.at] == [0.4, 0.5, 0.6]
-    assert all(0 <= row.expected_ctcs <= 7 and row.expected_missed.low <= row.expected_missed.high for row in report.at)
+    assert all(0 <= row.expected_ctcs <= 7 and row.expected_missed.low <= row.expected_missed.high for row in at)
     assert len(report.notes) == 3 and report.notes[2].startswith("Expected misses rest on what CellSearch shows alone")
     assert draw.count == report.count
     assert table.pooled == table.rows[0].__class__(**{**vars(table.rows[0]), "name": "all"})
@@ -70,12 +70,13 @@ def test_what_is_kept_is_not_shown_after_a_decision(small_store: SmallStore) -> 
         before = count_cartridge(store, CARTRIDGE, 0.5)
         count_cartridge(store, CARTRIDGE, 0.6)
         read(store, CARTRIDGE, n=3, ctcs=2)
+        at = at_threshold(store, CARTRIDGE, 0.4)
         after, quarter = (count_cartridge(store, CARTRIDGE, 0.5, CountOptions(volume_ml=ml)) for ml in (7.5, 30))
     with Store.open(folder) as store:
-        anew = count_cartridge(store, CARTRIDGE, 0.5)
+        anew, at_anew = count_cartridge(store, CARTRIDGE, 0.5), at_threshold(store, CARTRIDGE, 0.4)
         quarter_anew = count_cartridge(store, CARTRIDGE, 0.5, CountOptions(volume_ml=30))
     assert (before.count.confirmed, after.count.confirmed) == (0, 2) and before.count != after.count
-    assert (after.count, after.unseen, after.at) == (anew.count, anew.unseen, anew.at)
+    assert (after.count, after.unseen, at) == (anew.count, anew.unseen, at_anew)
     assert (after.next_ids, after.worth) == (anew.next_ids, anew.worth)
     assert quarter.count == quarter_anew.count != after.count
 
@@ -87,10 +88,9 @@ def test_a_volume_that_cannot_be(small_store: SmallStore) -> None:
 
 def test_with_a_map_misses_are_expected_and_weak_areas_offered(mapped_store: Path) -> None:
     with Store.open(mapped_store) as store:
-        report = count_cartridge(store, "R1", 0.5)
+        report, row = count_cartridge(store, "R1", 0.5), at_threshold(store, "R1", 0.5)
         shown = set(candidates(store, "R1", 0.5).cell_id)
-    for row in report.at:
-        assert row.expected_ctcs == pytest.approx(row.images - row.expected_wrong.estimate)
+    assert row.expected_ctcs == pytest.approx(row.images - row.expected_wrong.estimate)
     assert not set(report.less_certain.cell_id) & shown
     assert set(report.less_certain.area) <= {"weak", "unknown"}
     assert report.less_certain.chance.is_monotonic_decreasing

@@ -68,7 +68,8 @@ class Shadow:
 
     def project(self, entries: Sequence[Entry], folder: Path) -> None:
         """Fill the `JOURNALLED` tables."""
-        project(self._cur, entries, folder)
+        if entries:
+            project(self._cur, entries, folder)
 
     def record(self, entries: Sequence[Entry]) -> None:
         """Note entries as received, without what follows from them."""

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ctc_core import workflows
 from ctc_core.count_memory import paced
-from ctc_core.counting import AtThreshold, CountOptions, CountReport, at_threshold, count_cartridge
+from ctc_core.counting import THRESHOLDS, AtThreshold, CountOptions, CountReport, at_threshold, count_cartridge
 from ctc_core.enumeration import ClosePair, Summary, close_pairs
 from ctc_core.enumeration.counts import METHOD
 from ctc_core.enumeration.stopping import Verdict
@@ -18,8 +18,6 @@ from ctc_core.report import words
 from ctc_core.store import Store
 from ctc_core.ui.messages import plain
 
-MARKS = (0.4, 0.5, 0.6)
-"""Thresholds that are told apart in practice: fewer misses, usual, fewer images."""
 _REPORT = "candidates_report"
 REFRESH = 2.0
 """Seconds between two looks at whether anything was decided."""
@@ -45,10 +43,10 @@ ICONS = {
 
 def show_thresholds(store: Store, cartridge_id: str, threshold: float, *, key: str) -> None:
     """One button for each usual threshold with what it means; pressing it moves the slider `key`."""
-    marks = [mark for mark in MARKS if mark != threshold]
+    marks = [mark for mark in THRESHOLDS if mark != threshold]
     told = {mark: _told(at_threshold(store, cartridge_id, mark)) for mark in (*marks, threshold)}
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for mark in sorted({*MARKS, threshold}):
+        for mark in sorted({*THRESHOLDS, threshold}):
             st.button(
                 f"**{mark:.2f}**  {told[mark]}" if mark == threshold else f"{mark:.2f}  {told[mark]}",
                 key=f"{key}_{mark}",
