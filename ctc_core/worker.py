@@ -14,6 +14,9 @@ from ctc_core.settings import Settings
 
 log = logging.getLogger(__name__)
 
+BEHIND = 10
+"""By so much a desk's worker stands behind its readers (`nice`): who decides shall not wait for what computes."""
+
 
 def main(settings: Settings, *, parent: int | None = None) -> bool:
     """Serve the queue until a signal arrives. False at once when another worker serves this data folder.
@@ -21,7 +24,7 @@ def main(settings: Settings, *, parent: int | None = None) -> bool:
     Args:
         settings: where the data lie and which networks to use.
         parent: process id of the desk that started us; when it is gone, the worker ends after the present frame and
-            the job goes on with the next desk.
+            the job goes on with the next desk. Such a worker lets the desk's own process go first.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with (settings.data_dir / "worker.lock").open("a+") as lock:
@@ -32,6 +35,7 @@ def main(settings: Settings, *, parent: int | None = None) -> bool:
         lock.write(str(os.getpid()))
         lock.flush()
         if parent is not None:
+            os.nice(BEHIND)
             threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
         serve(Jobs(settings.data_dir), settings)
     return True

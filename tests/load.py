@@ -26,6 +26,7 @@ import psutil
 
 from ctc_core.settings import ROOT
 from ctc_core.store import Store, verify
+from ctc_core.worker import BEHIND
 from tests.desk_client import DeskClient
 from tests.server import free_port, serving
 from tests.small_store import CARTRIDGE, build_queue_store, build_small_store
@@ -92,11 +93,11 @@ def _kept(data: Path, clients: list[DeskClient]) -> dict[str, Any]:
 
 @contextmanager
 def _at_work(*, busy: bool) -> Iterator[None]:
-    """A process that computes all the time, as the worker does in an ingest."""
+    """A process that computes all the time, as the desk's worker does in an ingest, and as far behind (`BEHIND`)."""
     if not busy:
         yield
         return
-    program = "import numpy as np\nx = np.ones((600, 600), np.float32)\nwhile True: x = np.tanh(x @ x)"
+    program = f"import os, numpy as np\nos.nice({BEHIND})\nx = np.ones((600, 600), 'f4')\nwhile True: x = np.tanh(x @ x)"
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) as worker:
         yield
         worker.kill()
