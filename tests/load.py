@@ -97,7 +97,8 @@ def _at_work(*, busy: bool) -> Iterator[None]:
     if not busy:
         yield
         return
-    program = f"import os, numpy as np\nos.nice({BEHIND})\nx = np.ones((600, 600), 'f4')\nwhile True: x = np.tanh(x @ x)"
+    start = f"import os, numpy as np\nos.nice({BEHIND})\n"
+    program = f"{start}x = np.ones((600, 600), np.float32)\nwhile True: x = np.tanh(x @ x)"
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) as worker:
         yield
         worker.kill()
