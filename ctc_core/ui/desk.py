@@ -151,3 +151,4 @@ def _spare_the_collector() -> None:
     """Let the garbage collector pass over what was imported: objects that will never be garbage. Once a process."""
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # or libraries complain at the end that nothing of theirs was given back
