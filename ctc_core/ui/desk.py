@@ -17,6 +17,7 @@ from datetime import datetime
 import streamlit as st
 
 from ctc_core import backups, fitting, job_kinds, mapping
+from ctc_core.errors import CTCError
 from ctc_core.jobs import FAILED, Jobs, Kind
 from ctc_core.settings import Auth, Settings
 from ctc_core.store import Store
@@ -57,6 +58,7 @@ class Desk:
         self._looking = threading.Lock()
         for module in TOGETHER:  # their parts import each other: two threads at once deadlock or find half of one
             importlib.import_module(module)
+        self._score_first()
         self._thread = threading.Thread(target=self._look_after_jobs, name="look-after-jobs", daemon=True)
         self._thread.start()
         atexit.register(self.close)  # Streamlit releases cached resources when they are cleared, not when it ends
@@ -95,6 +97,13 @@ class Desk:
                 job_kinds.prepare(self.store, self.jobs, job_id)
         if self.jobs.in_state("queued", "running"):
             self._keep_worker()
+
+    def _score_first(self) -> None:
+        """Before the first page: one of a store that was filled again would show no candidate."""
+        try:
+            fitting.score_unscored(self.store)
+        except CTCError:
+            log.exception("cells could not be scored; trying again")
 
     def _complete_the_store(self) -> None:
         """Score and place cells that lack it, after a change: new ones, and all in a store that was filled again."""
