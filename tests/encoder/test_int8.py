@@ -15,13 +15,13 @@ import safetensors.torch
 from ctc_core import int8, quantise
 from ctc_core._openvino import core, openvino, precision
 from ctc_core.bench.machine import computed_in
-from ctc_core.cli import main
 from ctc_core.encoder import Embedder
 from ctc_core.encoder.openvino import build, recipe
 from ctc_core.errors import ModelError, UserError
 from ctc_core.models import model_folder, write_config
 from ctc_core.settings import Runtime, Settings
 from ctc_core.types import silent
+from tests.commands import run
 
 WEIGHTS = "weights.safetensors"
 FIGURES = {"f1": 0.9, "f1_exact": 0.9015, "times_faster": 1.3, "p_max": 0.01}
@@ -166,16 +166,13 @@ def test_without_nncf_there_is_a_sentence(monkeypatch):
         quantise.nncf()
 
 
-def test_the_command_says_what_it_measured(folder, monkeypatch, capsys):
+def test_the_command_says_what_it_measured(folder, monkeypatch, capsys, tmp_path):
     def note(*words, progress, **options):
         return {"asked": [str(word) for word in words], **options}
 
     monkeypatch.setattr(quantise, "quantise_encoder", note)
-    with pytest.raises(SystemExit) as caught:
-        main(["encoder", "quantise", str(folder), "--crops", "64", "--input-px", "224", "--json"])
-    assert caught.value.code in (0, None)
-    asked = {"asked": [str(folder)], "tested": 64, "input_px": 224, "threads": 0}
-    assert json.loads(capsys.readouterr().out) == asked
+    found = run(capsys, tmp_path, "encoder", "quantise", str(folder), "--crops", "64", "--input-px", "224")
+    assert found == {"asked": [str(folder)], "tested": 64, "input_px": 224, "threads": 0}
 
 
 def test_nncf_makes_integers_of_the_named_layers_only_and_reports_to_nobody():
@@ -186,6 +183,7 @@ import sys
 import numpy as np
 from ctc_core import quantise
 from ctc_core._openvino import constant, openvino
+from tests.commands import run
 ops = openvino().opset13
 page = ops.parameter([-1, 4, 8], np.float32)
 layers = []

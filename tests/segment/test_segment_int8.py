@@ -1,6 +1,5 @@
 """A segmenter in 8-bit integers: which layers, which images, when it is used. The network itself lies in its place."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -9,13 +8,13 @@ import pytest
 
 from ctc_core import int8, quantise_segmenter
 from ctc_core._openvino import precision
-from ctc_core.cli import main
 from ctc_core.models import SHIPPED
 from ctc_core.segment import Segmenter
 from ctc_core.segment.folders import locate
 from ctc_core.segment.openvino import OpenVINOStarDist, recipe
 from ctc_core.settings import Runtime, Settings
 from ctc_core.types import silent
+from tests.commands import run
 
 SAME = {"cells": 9, "f1": 0.996, "within_1_px": 0.99, "p99_px": 1.0}
 FIGURES = {"sets": {"simulated": SAME}, "times_faster": 1.5}
@@ -92,13 +91,10 @@ def test_images_are_cut_into_squares():
     np.testing.assert_array_equal(small[0, 0], image[[0, 1, 2, 2], :4])
 
 
-def test_the_command_asks_for_it(folder, monkeypatch, capsys):
+def test_the_command_asks_for_it(folder, monkeypatch, capsys, tmp_path):
     def note(*words, progress, **options):
         return {"asked": [str(word) for word in words], **options}
 
     monkeypatch.setattr(quantise_segmenter, "quantise_segmenter", note)
-    with pytest.raises(SystemExit) as caught:
-        main(["segmenter", "quantise", str(folder), "--nuclei", "n.npz", "--frames", "3", "--json"])
-    assert caught.value.code in (0, None)
-    asked = {"asked": [str(folder), "n.npz"], "frames": 3, "seed": 0, "threads": 0}
-    assert json.loads(capsys.readouterr().out) == asked
+    found = run(capsys, tmp_path, "segmenter", "quantise", str(folder), "--nuclei", "n.npz", "--frames", "3")
+    assert found == {"asked": [str(folder), "n.npz"], "frames": 3, "seed": 0, "threads": 0}
