@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ctc_core.errors import DecisionRefused, StoreError
 from ctc_core.store import changes
 from ctc_core.store.changes import Earlier
-from ctc_core.store.journal import Draft, canonical
+from ctc_core.store.journal import EVER, Draft, canonical
 from ctc_core.store.projection import DECISIONS
 from ctc_core.types import Decision
 
@@ -189,9 +189,7 @@ def _whose(kind: str, subject: str, reader: str) -> tuple[str, str, str]:
 
 def _refuse_idle(cur: duckdb.DuckDBPyConnection, adjudications: Sequence[Draft]) -> None:
     """Raise for an adjudication without a reason, or of what nobody disagrees about."""
-    rows = cur.execute(
-        "SELECT cartridge_id || '/' || target FROM consensus_until(9223372036854775807) WHERE conflict"
-    ).fetchall()
+    rows = cur.execute(f"SELECT cartridge_id || '/' || target FROM consensus_until({EVER}) WHERE conflict").fetchall()
     disputed = {subject for (subject,) in rows}
     for draft in adjudications:
         if not draft.reason.strip():

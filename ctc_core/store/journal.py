@@ -25,6 +25,9 @@ from ctc_core.store.disk import set_torn_end_aside, sync_folder, write_all
 GENESIS = "0" * 64
 """`previous` of the first entry."""
 
+EVER = 2**63 - 1
+"""A number later than that of every entry; DuckDB's largest."""
+
 MAX_TEXT = 4000
 """Characters in one text of an entry."""
 

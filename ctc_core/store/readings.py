@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ctc_core.store import decisions
+from ctc_core.store.journal import EVER
 from ctc_core.store.maps import Maps
 from ctc_core.types import Decision, Label
 
@@ -94,9 +95,9 @@ class Readings(Maps):
         """Label and comment of one reader, by candidate_id: a cell's id, or event:<rid>."""
         with self._database.read() as cur:
             rows = cur.execute(
-                """
+                f"""
                 SELECT CASE what WHEN 'review' THEN 'event:' || target ELSE target END, label, reason
-                FROM readings_until(9223372036854775807) WHERE cartridge_id = ? AND reader = ?
+                FROM readings_until({EVER}) WHERE cartridge_id = ? AND reader = ?
                 """,
                 [cartridge_id, reader],
             ).fetchall()

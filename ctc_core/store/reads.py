@@ -14,11 +14,10 @@ from ctc_core.errors import StoreError
 from ctc_core.store.bundle import mapped
 from ctc_core.store.database import Database
 from ctc_core.store.files import CROPS
+from ctc_core.store.journal import EVER
 from ctc_core.store.values import ModelRecord, Said
 from ctc_core.types import EMBEDDING_DIM
 
-_EVER = 9223372036854775807
-"""Later than every entry of the journal."""
 _TOGETHER = """
 SELECT {}, label, CASE WHEN conflict THEN reader || ' disagree' ELSE reader END AS reader, reason, time
 FROM {} WHERE cartridge_id = ?
@@ -130,7 +129,7 @@ class Reads:
             rows = cur.execute(
                 f"""
                 SELECT CASE what WHEN 'review' THEN 'event:' || target ELSE target END, * EXCLUDE (target, reason)
-                FROM ({_TOGETHER.format("what, target", f"consensus_until({_EVER})")})
+                FROM ({_TOGETHER.format("what, target", f"consensus_until({EVER})")})
                 """,
                 [cartridge_id],
             ).fetchall()

@@ -19,6 +19,7 @@ import pandas as pd
 from ctc_core.errors import StoreError
 from ctc_core.models import sha256
 from ctc_core.store.disk import sync_folder
+from ctc_core.store.journal import EVER
 from ctc_core.store.registry import Registry, draft
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ class Reports(Registry):
     def cartridge_readings(self, cartridge_id: str) -> pd.DataFrame:
         """what (label, review), target (cell_id, rid), reader, label, time (UTC): each reader's last word, by time."""
         return self._rows(
-            """
-            SELECT what, target, reader, label, time FROM readings_until(9223372036854775807)
+            f"""
+            SELECT what, target, reader, label, time FROM readings_until({EVER})
             WHERE cartridge_id = ? ORDER BY seq
             """,
             cartridge_id,
@@ -108,9 +109,9 @@ class Reports(Registry):
                 row
                 for one in signed
                 for row in cur.execute(
-                    """
+                    f"""
                     SELECT CASE what WHEN 'review' THEN 'event:' || target ELSE target END
-                    FROM readings_until(9223372036854775807) WHERE cartridge_id = ? AND seq < ? AND reader = ?
+                    FROM readings_until({EVER}) WHERE cartridge_id = ? AND seq < ? AND reader = ?
                     """,
                     [*one, reader],
                 ).fetchall()
