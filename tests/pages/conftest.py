@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections import namedtuple
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +15,18 @@ from ctc_core.settings import ROOT
 from ctc_core.ui.desk import Desk
 
 OpenApp = Callable[..., AppTest]
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture(autouse=True)
+def free_gb(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """`free_gb(3)` leaves 3 GB on every disk; until then there are 100, whatever the machine of the tests has."""
+
+    def leave(free: float) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(500 * 10**9, 0, int(free * 1e9)))
+
+    leave(100)
+    return leave
 
 
 @pytest.fixture

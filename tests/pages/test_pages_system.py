@@ -49,6 +49,13 @@ def test_an_old_backup_is_a_warning(
     assert at.warning[0].value == "The last night brought no backup. Look at the jobs below."
 
 
+def test_a_disk_that_is_nearly_full_is_a_warning(open_app: OpenApp, free_gb: Callable[[float], None]) -> None:
+    free_gb(4.9)
+    at = open_app(PAGE)
+    assert at.warning[0].value == "The disk is nearly full. Make room before anything is ingested."
+    assert {metric.label: metric.value for metric in at.metric}["Free on this disk"] == "4.9 GB"
+
+
 def test_a_backup_is_asked_for(open_app: OpenApp, small_store: Callable[..., Path]) -> None:
     data = small_store()
     at = open_app(PAGE)
