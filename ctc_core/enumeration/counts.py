@@ -14,19 +14,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ctc_core.enumeration.candidates import proposed
-from ctc_core.enumeration.misses import PRIOR, UNKNOWN, Misses, unseen
+from ctc_core.enumeration.misses import PRIOR, UNKNOWN, Misses, numbers, unseen
 from ctc_core.enumeration.readers import ASSUMED, ReaderErrors, rates
 from ctc_core.enumeration.recalibration import UNTAUGHT, Belief, Review, called_chance, chances, design, logits
 from ctc_core.intervals import Interval
 from ctc_core.types import Label
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 Whole = NDArray[np.int64]
 
 BLOCK = 16
@@ -136,14 +137,8 @@ def sample(table: pd.DataFrame, known: Knowledge, *, n: int = 2000, seed: int = 
     rows = np.sort(rng.choice(n, n, p=np.exp(weight - np.logaddexp.reduce(weight))))
     is_ctc, of_image, chance = _truths(table, drawn[rows], (of_readers[0][rows], of_readers[1][rows]), rng)
     seen = np.asarray(table.label.notna())
-    return Samples(
-        is_ctc[:, seen].sum(axis=1),
-        is_ctc[:, ~seen].sum(axis=1),
-        unseen(known.misses, table, is_ctc, rng),
-        is_ctc[:, proposed(table)].sum(axis=1),
-        of_image,
-        chance,
-    )
+    read, unread, ours = numbers(is_ctc, np.column_stack([seen, ~seen, proposed(table)])).T
+    return Samples(read, unread, unseen(known.misses, table, is_ctc, rng), ours, of_image, chance)
 
 
 def _truths(
@@ -152,19 +147,20 @@ def _truths(
     """(s, n) samples of which images are CTCs, with (s, k) coefficients of images and readers; `Samples.called` and
     `Samples.chance`.
 
-    A block at a time: arrays of all samples would be 100 MB each and leave the processor's cache.
+    A block at a time, in float32: arrays of all samples would be 100 MB each and leave the processor's cache.
     """
-    x, hard, said = design(table), reader_logits(table), decided(table)
-    ctc = confirmed(table)[said]
+    x, hard, said = design(table).astype(np.float32), reader_logits(table).astype(np.float32), decided(table)
+    ctc, drawn = confirmed(table)[said], drawn.astype(np.float32)
+    missed, false_calls = (coefficients.astype(np.float32) for coefficients in of_readers)
     is_ctc = np.empty((len(drawn), len(table)), bool)
     called, chance = np.zeros(len(table)), np.zeros(len(table))
     for start in range(0, len(drawn), BLOCK):
         part = slice(start, start + BLOCK)
-        q, (sensitivity, false) = chances(drawn[part], x), rates((of_readers[0][part], of_readers[1][part]), hard)
-        called += called_chance(q, sensitivity, false).sum(axis=0)
-        chance += q.sum(axis=0)
+        q, (sensitivity, false) = chances(drawn[part], x), rates((missed[part], false_calls[part]), hard)
+        called += called_chance(q, sensitivity, false).sum(axis=0, dtype=float)
+        chance += q.sum(axis=0, dtype=float)
         q[:, said] = after_decision(q[:, said], ctc, sensitivity[:, said], false[:, said])
-        is_ctc[part] = rng.random(q.shape) < q
+        is_ctc[part] = rng.random(q.shape, np.float32) < q
     return is_ctc, called / len(drawn), chance / len(drawn)
 
 

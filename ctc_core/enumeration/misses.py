@@ -69,22 +69,25 @@ def unseen(
         is_ctc: (s, n) samples of which images are CTCs.
     """
     model, theirs = proposed(table), table.event_rid.notna().to_numpy(bool)
-    both, ours = is_ctc[:, model & theirs].sum(axis=1), is_ctc[:, model & ~theirs].sum(axis=1)
+    of_cluster, without_cell = _clusters(known, table), table.cell_id.isna().to_numpy(bool)
+    groups = (model & theirs, model & ~theirs, ~model & ~theirs, without_cell)
+    both, ours, neither, lost = numbers(is_ctc, np.column_stack(groups)).T
+    found, below = (numbers(is_ctc, of_cluster * rows[:, None]) for rows in (model, theirs & ~model))
     shown = rng.beta(SHOWN[0] + both, SHOWN[1] + ours)[:, None]
-    of_cluster = _clusters(known, table)
-    found, below = (_by_cluster(is_ctc[:, rows], of_cluster[rows]) for rows in (model, theirs & ~model))
     a, b = known.recall
     recall = rng.beta(a + found, b + below / shown)
     mean = rng.gamma(known.prior + found + below) / (recall + (1 - recall) * shown)
-    without_cell = is_ctc[:, table.cell_id.isna().to_numpy(bool)].sum(axis=1, keepdims=True)
-    lost = rng.gamma(LOST + without_cell) / shown
-    left = rng.poisson((1 - shown[:, 0]) * ((mean * (1 - recall)).sum(axis=1) + lost[:, 0]))
-    return np.asarray(np.maximum(left - is_ctc[:, ~model & ~theirs].sum(axis=1), 0))
+    without = rng.gamma(LOST + lost) / shown[:, 0]
+    left = rng.poisson((1 - shown[:, 0]) * ((mean * (1 - recall)).sum(axis=1) + without))
+    return np.asarray(np.maximum(left - neither, 0))
 
 
-def _by_cluster(is_ctc: NDArray[np.bool_], of_cluster: Array) -> Array:
-    """(s, c) numbers of CTCs. Small whole numbers: float32, half as many bytes, adds them without rounding."""
-    return np.asarray((is_ctc.astype(np.float32) @ of_cluster.astype(np.float32)).astype(float))
+def numbers(is_ctc: NDArray[np.bool_], groups: NDArray[np.generic]) -> NDArray[np.int64]:
+    """(s, g) numbers of CTCs in groups of images: (n, g), 1 where an image belongs to one.
+
+    A product of float32, which adds whole numbers below 2^24 without rounding, many times faster than sums of columns.
+    """
+    return np.asarray(np.rint(is_ctc.astype(np.float32) @ groups.astype(np.float32)), np.int64)
 
 
 def _clusters(known: Misses, table: pd.DataFrame) -> Array:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from ctc_core.enumeration.recalibration import Belief, chances, logits, update
 from ctc_core.types import Label
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 DECISIVE = {Label.CTC.value: 1, Label.NON_CTC.value: 0, Label.ARTIFACT.value: 0}
 """1 = CTC; unsure says nothing."""
@@ -65,7 +66,7 @@ def rates(coefficients: tuple[Array, Array], logit: Array) -> tuple[Array, Array
 
 
 def _design(logit: Array) -> Array:
-    return np.column_stack([np.ones(len(logit)), logit])
+    return np.column_stack([np.ones_like(logit), logit])
 
 
 def _belief(level: float, level_sd: float, slope: float, slope_sd: float) -> Belief:

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 COLUMNS = ("agreed", "model", "cellsearch", "alone", "slope", "assigned")
 """Intercepts of images shown by both, by the classifier, by CellSearch on a cell below the threshold, by CellSearch
