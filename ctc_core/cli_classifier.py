@@ -46,7 +46,7 @@ def candidates(
     from ctc_core.enumeration import candidate_rows
     from ctc_core.fitting import score_unscored
     from ctc_core.mapping import cell_clusters
-    from ctc_core.workflows import candidates as run
+    from ctc_core.matched import candidates as run
 
     with _store() as store:
         score_unscored(store)

@@ -5,17 +5,18 @@ All of it is kept in memory for as long as what it was made from stays the same 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import pandas as pd
 
 from ctc_core.assessment import Draw, Trust, draw, fingerprint, judged, labelled
 from ctc_core.count_memory import imported, kept
-from ctc_core.enumeration.counts import Knowledge, reviewed, shown
+from ctc_core.enumeration.counts import Knowledge, decided, reviewed, shown
 from ctc_core.enumeration.misses import UNKNOWN, Misses, misses
 from ctc_core.enumeration.readers import ASSUMED, ReaderErrors, reader_errors
-from ctc_core.enumeration.recalibration import Belief, Review, learn
+from ctc_core.enumeration.recalibration import Belief, learn
 from ctc_core.enumeration.worth import less_certain
 from ctc_core.errors import UserError
 from ctc_core.matched import candidates
@@ -35,7 +36,7 @@ class Situation:
     """What a count starts from."""
 
     table: pd.DataFrame
-    """Images at a threshold with label (`workflows.candidates`) and cluster (NaN: not on the map)."""
+    """Images at a threshold with label (`matched.candidates`) and cluster (NaN: not on the map)."""
     known: Knowledge
     notes: tuple[str, ...]
     """What could not be estimated, as sentences."""
@@ -79,23 +80,28 @@ def learned(store: Store, cartridge_id: str, errors: ReaderErrors) -> Belief:
     every = imported(store).sort_values("imported_at", ascending=False)
     own = every.pseudonym[every.cartridge_id == cartridge_id]
     others = every[~every.pseudonym.isin(own) & (every.role == Role.REVIEW)]
-    words, classifier = _last_words(store), store.active_model("classifier")
+    words, basis = _last_words(store), store.basis()
     about = tuple((str(other), words[str(other)]) for other in others.cartridge_id if str(other) in words)
-    key = (about, classifier.model_id if classifier else "", errors.missed.mean.tobytes(), errors.n_other)
-    return kept(
-        store, f"belief/{cartridge_id}", key, lambda: learn(_reviews(store, [name for name, _ in about], errors))
-    )
+    key = (about, basis, errors.missed.mean.tobytes(), errors.false_positive.mean.tobytes())
+
+    def made() -> Belief:
+        return learn([reviewed(rows, errors) for rows in islice(_read_far_enough(store, about, basis), REVIEWS)])
+
+    return kept(store, f"belief/{cartridge_id}", key, made)
 
 
-def _reviews(store: Store, cartridge_ids: list[str], errors: ReaderErrors) -> list[Review]:
-    """Of the first `REVIEWS` of these draws that were read far enough."""
-    found: list[Review] = []
-    for cartridge_id in cartridge_ids:
-        table = candidates(store, cartridge_id, LEARNED_AT)
-        read = table.label[shown(table)].notna()
-        if len(read) and read.mean() >= READ_SHARE and len(found) < REVIEWS:
-            found.append(reviewed(table, errors))
-    return found
+def _read_far_enough(store: Store, about: Sequence[tuple[str, int]], basis: int) -> Iterator[pd.DataFrame]:
+    """Decided images of each of these draws, (cartridge_id, number of its last decision), that was read far enough."""
+    known: dict[str, tuple[int, pd.DataFrame | None]] = kept(store, "read far enough", basis, dict)
+    for cartridge_id, word in about:
+        if cartridge_id not in known or known[cartridge_id][0] != word:
+            table = candidates(store, cartridge_id, LEARNED_AT)
+            images = table[shown(table)]
+            far = len(images) > 0 and images.label.notna().mean() >= READ_SHARE
+            known[cartridge_id] = word, images[decided(images)] if far else None
+        rows = known[cartridge_id][1]
+        if rows is not None:
+            yield rows
 
 
 def errors_of_readers(store: Store) -> ReaderErrors:

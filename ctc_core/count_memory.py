@@ -26,7 +26,7 @@ def kept(store: Store, name: str, key: Hashable, make: Callable[[], T]) -> T:
     """What was made last under `name` if its key was the same, else made now. One value is kept for each name.
 
     The key holds all that the value depends on, such as `Store.revision`. Who reads a cell blind is told nothing that
-    was made for others. Two threads may make the same value twice.
+    was made for others, nor they what was made for that person. Two threads may make the same value twice.
     """
     asked = (key, store.blind_to())
     with _LOCK:
@@ -37,6 +37,8 @@ def kept(store: Store, name: str, key: Hashable, make: Callable[[], T]) -> T:
             found: T = known[1]
             return found
     made = make()
+    if store.blind_to() != asked[1]:  # a second reading began or ended meanwhile: nobody knows for whom this was made
+        return made
     with _LOCK:
         values[name] = (asked, made)
         values.move_to_end(name)
@@ -56,12 +58,15 @@ def imported(store: Store) -> pd.DataFrame:
 
 
 class Paced(Generic[T]):
-    """A value that many look at and that changes all the time: making it again never takes more than `SHARE` of it.
+    """A value that many look at and that changes all the time: making it again takes little of the time.
 
     Whoever asks in between, or while somebody makes it, is given what was made last.
     """
 
     SHARE = 0.05
+    """Of the time that may go into making it, as long as it rests no longer than that:"""
+    LONGEST = 10.0
+    """Seconds: a figure must not stay behind the decisions above which it stands."""
 
     def __init__(self) -> None:
         self._making = Lock()
@@ -77,7 +82,8 @@ class Paced(Generic[T]):
             if self._last is None or self._last[0] != key:
                 begun = monotonic()
                 self._last = key, make()
-                self._rests_until = monotonic() + (monotonic() - begun) * (1 / self.SHARE - 1)
+                taken = monotonic() - begun
+                self._rests_until = begun + taken + min(taken * (1 / self.SHARE - 1), self.LONGEST)
             return self._last[1]
 
 

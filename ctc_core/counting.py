@@ -9,17 +9,17 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from ctc_core.count_knowledge import situation, worth_a_look
+from ctc_core.count_knowledge import Situation, situation, worth_a_look
 from ctc_core.count_memory import cartridges, imported, kept
 from ctc_core.enumeration.candidates import proposed
-from ctc_core.enumeration.counts import STANDARD_ML, Count, Whole, confirmed, count, decided, sample, shown
+from ctc_core.enumeration.counts import STANDARD_ML, Count, Samples, Whole, confirmed, count, decided, sample, shown
 from ctc_core.enumeration.ppv import PpvRow, pooled, ppv_row
 from ctc_core.enumeration.readers import ReaderErrors
 from ctc_core.enumeration.stopping import Unseen, reading_order, strange, unseen_ctcs
 from ctc_core.enumeration.worth import worth
 from ctc_core.errors import SettingsError, UserError
 from ctc_core.intervals import Interval
-from ctc_core.matched import candidates, said
+from ctc_core.matched import candidates
 from ctc_core.store import Store
 from ctc_core.types import Role
 
@@ -128,10 +128,9 @@ def count_cartridge(
     """
     _check(options)
     key = (store.revision(), threshold)  # before anything is read: what is kept must not be older than its key
-    now = situation(store, cartridge_id, threshold)
+    now, samples = kept(store, f"samples/{cartridge_id}", key, lambda: _sampled(store, cartridge_id, threshold))
     table, known = now.table, now.known
-    samples = kept(store, f"samples/{cartridge_id}", key, lambda: sample(table, known))
-    evidence = strange(known.belief, table, known.errors, _order_read(store, cartridge_id, table))
+    evidence = strange(known.belief, table, known.errors, _order_read(table))
     of_image = worth(table, samples, known.errors, cut_off=options.cut_off, volume_ml=options.volume_ml)
     unread, listed = table.label.isna().to_numpy(bool), table[shown(table)]
     return CountReport(
@@ -168,11 +167,16 @@ def pseudonym_of(store: Store, cartridge_id: str) -> str:
     return str(imported(store).set_index("cartridge_id").pseudonym[cartridge_id])
 
 
-def _order_read(store: Store, cartridge_id: str, table: pd.DataFrame) -> list[int]:
+def _sampled(store: Store, cartridge_id: str, threshold: float) -> tuple[Situation, Samples]:
+    """Kept together: a table of another moment may have other rows."""
+    now = situation(store, cartridge_id, threshold)
+    return now, sample(now.table, now.known)
+
+
+def _order_read(table: pd.DataFrame) -> list[int]:
     """Rows of `table` with a decision that says what they are, as they were made."""
-    words = said(store, cartridge_id)
     rows = np.flatnonzero(decided(table) & shown(table))
-    return sorted(rows.tolist(), key=lambda row: words[table.candidate_id.iloc[row]].time)
+    return sorted(rows.tolist(), key=table.time.tolist().__getitem__)
 
 
 # ---- several draws ---------------------------------------------------------------------------------------------------

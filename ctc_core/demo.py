@@ -15,11 +15,12 @@ from ctc_core.enumeration import MATCH_UM, match
 from ctc_core.fitting import fit
 from ctc_core.jobs import Jobs, Kind
 from ctc_core.mapping import here
+from ctc_core.matched import candidates
 from ctc_core.networks import Networks
 from ctc_core.settings import Settings
 from ctc_core.store import Store
 from ctc_core.types import Decision, Label, Progress, Role, silent
-from ctc_core.workflows import candidates, decide, receive, run_ingest
+from ctc_core.workflows import decide, receive, run_ingest
 
 READER = "simulated-reader"
 ROLES = (Role.TRAIN, Role.TRAIN, Role.TRAIN, Role.TEST, Role.REVIEW, Role.REVIEW)

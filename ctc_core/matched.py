@@ -21,7 +21,7 @@ from ctc_core.store import Said, Store
 def candidates(store: Store, cartridge_id: str, threshold: float) -> pd.DataFrame:
     """Candidates of the classifier and CellSearch's events of one cartridge, with what was decided about them.
 
-    Columns of `enumeration.candidate_table` plus label and reader (None: undecided).
+    Columns of `enumeration.candidate_table` plus those of `Said` (None: undecided).
 
     Raises:
         UserError: there is no such cartridge.
@@ -38,8 +38,11 @@ def candidates(store: Store, cartridge_id: str, threshold: float) -> pd.DataFram
         cells = _matched(store, cartridge_id)
         more = at_threshold(cells[cells.candidate_id.isin(below)], threshold, also=below)
         table = pd.concat([table, more], ignore_index=True) if len(table) else more
-    found = [words[target][:2] if target in words else (None, None) for target in table.candidate_id.tolist()]
-    return pd.concat([table, pd.DataFrame(found, table.index, ["label", "reader"], dtype=object)], axis=1)
+    found = [words.get(target, _NOTHING) for target in table.candidate_id.tolist()]
+    return pd.concat([table, pd.DataFrame(found, table.index, Said._fields, dtype=object)], axis=1)
+
+
+_NOTHING = (None,) * len(Said._fields)
 
 
 def said(store: Store, cartridge_id: str) -> Mapping[str, Said]:

@@ -1,4 +1,4 @@
-"""The verbs that pages and commands call: ingest, receive, candidates, decide."""
+"""The verbs that pages and commands call: ingest, receive, decide."""
 
 from __future__ import annotations
 
@@ -15,23 +15,10 @@ from ctc_core.enumeration import Summary, summarise
 from ctc_core.errors import CTCError, UserError
 from ctc_core.fitting import score
 from ctc_core.jobs import Job, Jobs, JobState
-from ctc_core.matched import candidates
 from ctc_core.networks import Networks
 from ctc_core.rounds.noise import reject_new
 from ctc_core.store import NAME, Store, find_bundle
 from ctc_core.types import Decision, Progress, Role, silent
-
-__all__ = [
-    "InboxItem",
-    "candidate_crops",
-    "candidates",
-    "check_submission",
-    "decide",
-    "inbox",
-    "receive",
-    "run_ingest",
-    "summary",
-]
 
 # ---- inbox -----------------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,9 @@ import pytest
 from ctc_core.counting import THRESHOLDS, CountOptions, at_threshold, count_cartridge, follow_up, ppv_table
 from ctc_core.enumeration import Verdict
 from ctc_core.errors import SettingsError
+from ctc_core.matched import candidates
 from ctc_core.store import Store
 from ctc_core.types import Decision, Label
-from ctc_core.workflows import candidates
 from tests.commands import run
 from tests.small_store import CARTRIDGE, PATIENT
 

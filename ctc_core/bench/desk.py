@@ -24,6 +24,7 @@ from ctc_core.job import Kind
 from ctc_core.jobs import Jobs
 from ctc_core.latent import load
 from ctc_core.mapped import map_view
+from ctc_core.matched import candidates
 from ctc_core.nearest import LabelledCells
 from ctc_core.rounds.situation import left_to_ask, situation
 from ctc_core.settings import ROOT
@@ -168,12 +169,12 @@ def next_revision(store: Store) -> Iterator[Callable[[], None]]:
 
 def _questions(store: Store, chosen: str) -> dict[str, Callable[[], Any]]:
     """What the pages ask, by page."""
-    table = workflows.candidates(store, chosen, 0.5)
+    table = candidates(store, chosen, 0.5)
     known = LabelledCells.of(store, "made")
     _, vectors = store.vectors(chosen, "made")
     return {
         "all pages: cartridges": store.cartridges,
-        "candidates: rows": lambda: workflows.candidates(store, chosen, 0.5),
+        "candidates: rows": lambda: candidates(store, chosen, 0.5),
         "candidates: pictures of 100": lambda: workflows.candidate_crops(store, chosen, table.head(100)),
         "candidates: summary": lambda: workflows.summary(store, chosen, table),
         "candidates: labelled cells like one": lambda: known.nearest(vectors[0]),

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ctc_core import fitting, frames, pipeline, segment, workflows
+from ctc_core import fitting, frames, pipeline, segment
 from ctc_core.bench import flops
 from ctc_core.bench.stopwatch import Stopwatch
 from ctc_core.bench.stored import THRESHOLD
 from ctc_core.cartridge import Cartridge
 from ctc_core.encoder import Embedder
+from ctc_core.matched import candidates
 from ctc_core.networks import Networks
 from ctc_core.parts import Parts
 from ctc_core.segment import instances, stardist
@@ -67,4 +68,4 @@ class Ours:
         with watch.stage("score"):
             fitting.score(self.store, [cartridge_id])
         with watch.stage("query"):
-            workflows.candidates(self.store, cartridge_id, THRESHOLD)
+            candidates(self.store, cartridge_id, THRESHOLD)

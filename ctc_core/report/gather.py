@@ -16,6 +16,7 @@ from ctc_core.assessment import draw, stale, trust
 from ctc_core.counting import CountOptions, count_cartridge
 from ctc_core.enumeration import Summary, close_pairs
 from ctc_core.errors import UserError
+from ctc_core.matched import candidates
 from ctc_core.models import read_config
 from ctc_core.reliability import Shares
 from ctc_core.report import words
@@ -33,7 +34,7 @@ def gather(store: Store, cartridge_id: str, threshold: float, options: CountOpti
         UserError: there is no such cartridge.
     """
     with store.frozen():
-        table = workflows.candidates(store, cartridge_id, threshold)
+        table = candidates(store, cartridge_id, threshold)
         summary = workflows.summary(store, cartridge_id, table)
         trusted, why_not = _trusted(store, cartridge_id, threshold)
         return Content(

@@ -12,6 +12,7 @@ import streamlit as st
 from ctc_core import workflows
 from ctc_core.counting import CountReport
 from ctc_core.map_view import cluster_name
+from ctc_core.matched import candidates
 from ctc_core.report import words
 from ctc_core.review.choice import Sort, arranged, order_of
 from ctc_core.store import Store
@@ -36,9 +37,9 @@ def with_own(rows: pd.DataFrame, store: Store, cartridge_id: str, reader: str) -
 
 
 def less_certain_rows(store: Store, report: CountReport) -> pd.DataFrame:
-    """Cells below the threshold that are worth a look, most telling first, in the columns of `workflows.candidates`."""
+    """Cells below the threshold that are worth a look, most telling first, in the columns of `candidates`."""
     low = report.less_certain.set_index("cell_id")
-    every = workflows.candidates(store, report.cartridge_id, 0.0)
+    every = candidates(store, report.cartridge_id, 0.0)
     rows = arranged(every[every.cell_id.isin(low.index)], list(low.index))
     why = [_why(low.loc[cell_id]) for cell_id in rows.cell_id]
     return rows.assign(group="less", why=pd.Series(why, index=rows.index, dtype=object))

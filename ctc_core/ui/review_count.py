@@ -14,6 +14,7 @@ from ctc_core.enumeration import ClosePair, Summary, close_pairs
 from ctc_core.enumeration.counts import METHOD
 from ctc_core.enumeration.stopping import Verdict
 from ctc_core.intervals import Proportion
+from ctc_core.matched import candidates
 from ctc_core.report import words
 from ctc_core.store import Store
 from ctc_core.ui.messages import plain
@@ -90,7 +91,7 @@ def load_figures(
     """All figures as they stand. Not `now`: perhaps a few seconds old, so that many readers do not wait for counts."""
 
     def made() -> Figures:
-        table = workflows.candidates(store, cartridge_id, threshold)
+        table = candidates(store, cartridge_id, threshold)
         report = load_count(store, cartridge_id, threshold, options)
         return Figures(workflows.summary(store, cartridge_id, table), close_pairs(table), report)
 

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from ctc_core import workflows
+from ctc_core.matched import candidates
 from ctc_core.review.choice import arranged, choose
 from ctc_core.ui import review, review_count
 from ctc_core.ui.choose_cartridge import choose_cartridge
@@ -43,7 +44,7 @@ with explained(), st.spinner("Counting"):
     review_count.show_thresholds(store, cartridge_id, threshold, key="candidates_threshold")
     first = review_count.last_count(store, cartridge_id, threshold, options)
     low = review.less_certain_rows(store, first)
-    table = workflows.candidates(store, cartridge_id, threshold)
+    table = candidates(store, cartridge_id, threshold)
     everything = pd.concat([table, low]).drop_duplicates("candidate_id", ignore_index=True)
     known = load_details(store, cartridge_id, list(everything.cell_id.dropna()), threshold)
     about = known.with_gate(gate)
@@ -72,7 +73,7 @@ def show_figures() -> None:
 def read() -> None:
     """What to read, and the cells; reruns by itself."""
     shown = review_count.last_count(store, cartridge_id, threshold, options)
-    table = workflows.candidates(store, cartridge_id, threshold)
+    table = candidates(store, cartridge_id, threshold)
     show_cells(show_controls(table, about, len(shown.less_certain), blind=blind))
 
 
@@ -84,7 +85,7 @@ def show_cells(controls: Controls) -> None:
     if controls.choice.group == "less":
         rows = choose(review.less_certain_rows(store, shown), about, controls.choice)
     else:
-        table = workflows.candidates(store, cartridge_id, threshold)
+        table = candidates(store, cartridge_id, threshold)
         order = review.kept_order(table, controls.sort, shown)
         rows = arranged(choose(table, about, controls.choice), order)
     if note := active(controls.choice):

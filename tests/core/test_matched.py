@@ -44,14 +44,16 @@ def from_nothing(store: Store, threshold: float, scores: dict[str, float]) -> pd
     cells = store.cells(CARTRIDGE).rename(columns={"probability": "segmentation_probability"})
     cells = cells.assign(probability=cells.cell_id.map(scores).astype(float))
     labels, reviews = store.current_labels(CARTRIDGE), store.current_reviews(CARTRIDGE)
-    words = {row.cell_id: (row.label, row.reader) for row in labels.astype(object).itertuples()}
-    words |= {f"event:{row.rid}": (row.label, row.reader) for row in reviews.astype(object).itertuples()}
-    words = {key: (None if pd.isna(label) else label, reader) for key, (label, reader) in words.items()}
-    also = [target for target, (label, _) in words.items() if label is not None]
+    words: dict[str, tuple[object, ...]] = {}
+    for said, targets in ((labels, labels.cell_id), (reviews, "event:" + reviews.rid)):
+        values = said[["label", "reader", "time"]].astype(object)
+        rows = values.where(values.notna(), None).itertuples(index=False, name=None)
+        words |= dict(zip(targets, rows, strict=True))
+    also = [target for target, (label, *_) in words.items() if label is not None]
     table = candidate_table(placed(cells), placed(located(store.events(CARTRIDGE))), threshold, also=also)
-    found = [words.get(target, (None, None)) for target in table.candidate_id]
-    columns = {name: pd.Series([pair[i] for pair in found], dtype=object) for i, name in enumerate(("label", "reader"))}
-    return table.assign(**columns)
+    found = [words.get(target, (None, None, None)) for target in table.candidate_id]
+    names = ("label", "reader", "time")
+    return table.assign(**{name: pd.Series([one[i] for one in found], dtype=object) for i, name in enumerate(names)})
 
 
 def assert_as_from_nothing(store: Store, scores: dict[str, float]) -> None:
@@ -110,16 +112,16 @@ def test_only_so_much_is_kept(store: Store) -> None:
     assert made == [*range(MOST + 1), 0]
 
 
-def test_a_paced_value_rests_after_each_making(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("taken", "rest"), [(0.1, 1.9), (3.0, 10.0)])  # a twentieth of the time, or ten seconds
+def test_a_paced_value_rests_after_each_making(monkeypatch: pytest.MonkeyPatch, taken: float, rest: float) -> None:
     clock = [0.0]
     monkeypatch.setattr("ctc_core.count_memory.monotonic", lambda: clock[0])
 
     def make(value: str) -> str:
-        clock[0] += 3.0
+        clock[0] += taken
         return value
 
     value: Paced[str] = Paced()
-    rest = 3.0 / Paced.SHARE - 3.0
     assert value("a", lambda: make("first")) == "first"
     assert value("b", lambda: make("second")) == "first"
     clock[0] += rest - 0.1

@@ -10,6 +10,7 @@ from ctc_core import fitting, workflows
 from ctc_core.cartridge import VARIANTS
 from ctc_core.errors import ModelError, NotEnoughLabels, UserError
 from ctc_core.jobs import Jobs
+from ctc_core.matched import candidates
 from ctc_core.store import Store
 from ctc_core.types import Decision, Label, Role
 from tests.support import ARITHMETIC, ProjectingEmbedder, ThresholdSegmenter, make_archive
@@ -82,7 +83,7 @@ def test_an_archive_arrives_in_the_store(store: Store, archive: Path) -> None:
 
 def test_without_a_classifier_only_events_are_shown(store: Store, archive: Path) -> None:
     ingest(store, archive)
-    table = workflows.candidates(store, "171651.1.2", 0.5)
+    table = candidates(store, "171651.1.2", 0.5)
     assert table.group.tolist() == ["cellsearch"] * 3
     assert sorted(table.event_rid) == ["11", "12", "13"]
     assert [cell is None for cell in table.sort_values("event_rid").cell_id] == [False, False, True]
@@ -160,20 +161,20 @@ def test_a_classifier_of_another_encoder_is_refused(trained: Store, archive: Pat
 
 
 def test_candidates_carry_decisions_and_pictures(trained: Store) -> None:
-    table = workflows.candidates(trained, "103.1", 0.01)
+    table = candidates(trained, "103.1", 0.01)
     cell = table[table.cell_id.notna()].iloc[0]
     workflows.decide(
         trained,
         [decision("103.1", cell.cell_id, Label.CTC), decision("103.1", None, Label.ARTIFACT, rid="13")],
     )
-    decided = workflows.candidates(trained, "103.1", 0.01).set_index("candidate_id")
+    decided = candidates(trained, "103.1", 0.01).set_index("candidate_id")
     assert decided.label[cell.candidate_id] == "ctc" and decided.reader[cell.candidate_id] == "anna"
     assert decided.label["event:13"] == "artifact"
     assert decided.label.map(lambda value: value is None).sum() == len(table) - 2
     pictures = workflows.candidate_crops(trained, "103.1", table)
     expected = trained.crops("103.1")[int(cell.crop_index)]
     np.testing.assert_array_equal(np.frombuffer(pictures[cell.name], np.uint8).reshape(3, 48, 48), expected)
-    assert workflows.summary(trained, "103.1", workflows.candidates(trained, "103.1", 0.01)).confirmed == 1
+    assert workflows.summary(trained, "103.1", candidates(trained, "103.1", 0.01)).confirmed == 1
 
 
 def test_undo_withdraws(trained: Store) -> None:
@@ -193,7 +194,7 @@ def test_decisions_on_a_train_patient_become_labels(trained: Store, tmp_path: Pa
 
 def test_an_unknown_cartridge_is_named(store: Store) -> None:
     with pytest.raises(UserError, match="nope: no such cartridge in the store"):
-        workflows.candidates(store, "nope", 0.5)
+        candidates(store, "nope", 0.5)
 
 
 def test_the_inbox_lists_folders_and_zips(store: Store, archive: Path) -> None:

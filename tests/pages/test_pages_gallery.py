@@ -11,6 +11,7 @@ import pytest
 from ctc_core import workflows
 from ctc_core.enumeration import EVENT_PREFIX, event_ids
 from ctc_core.errors import JournalError
+from ctc_core.matched import candidates
 from ctc_core.settings import ROOT
 from ctc_core.store import Store
 from ctc_core.types import Decision, Label
@@ -116,7 +117,7 @@ def crop_of(store: Store, row: Any) -> bytes:
 
 
 def test_tables_carry_every_cell_with_its_picture(store: Store) -> None:
-    rows = workflows.candidates(store, CARTRIDGE, 0.5)
+    rows = candidates(store, CARTRIDGE, 0.5)
     told, film = arrow(rows, ROWS), arrow(pictures(store, CARTRIDGE, rows), FILM)
     assert (told.schema, film.schema) == (ROWS, FILM)
     assert told["candidate_id"].to_pylist() == film["candidate_id"].to_pylist() == list(rows.candidate_id)
