@@ -94,9 +94,9 @@ class Embedder:
 
         return precision_of(self.form)
 
-    @property
+    @cached_property
     def form(self) -> Form | None:
-        """The form in integers that it is computed in, or None."""
+        """The form in integers that it is computed in, or None; looked for once, as the network is compiled once."""
         if self.runtime is not Runtime.OPENVINO or self._form:
             return self._form
         from ctc_core.encoder.openvino import recipe

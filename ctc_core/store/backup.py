@@ -198,14 +198,28 @@ def _is_inside(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and path.parts[:1] in _FOLDERS and "\0" not in name
 
 
+def _chosen(folder: Path) -> Path:
+    """A backup, or the newest in a folder of backups. An older one lacks decisions, so a person has to name it."""
+    every = backups(folder)
+    if (folder / MANIFEST).exists() or not every:
+        return folder
+    if not is_readable(every[-1]):
+        older = newest(folder)
+        advice = f"{older} can be read and lacks what was decided since; name it" if older else "No other can be read"
+        message = f"{every[-1]}: its {MANIFEST} was changed or cut; nothing was restored. {advice}."
+        raise UserError(message)
+    return every[-1]
+
+
 def restore(backup: Path, data: Path) -> Report:
     """Fill an empty data folder from a backup (or the newest of several), and compare all of it.
 
     Raises:
-        UserError: no backup, or the data folder is not empty.
+        UserError: no backup, the newest of several cannot be read, or the data folder is not empty.
         StoreError: a file of the backup is missing or changed, or its journal is another one; nothing is restored.
+        JournalError: the journal in it was edited; nothing is restored.
     """
-    source = backup if (backup / MANIFEST).exists() else newest(backup) or backup
+    source = _chosen(backup)
     manifest = read_manifest(source)
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         message = f"{data}: not empty. Restore into a new folder, then start the desk with it."

@@ -76,7 +76,7 @@ class Database:
     def write(self, *, words_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor in a transaction: committed at the end, rolled back whatever is raised, also by a page's rerun.
 
-        words_only: all that it brings are decisions and tags of readers.
+        words_only: all that it brings are words of readers (`projection.WORDS`).
         """
         with self.lock, self.read() as cur:
             cur.execute("BEGIN")

@@ -62,7 +62,7 @@ class Maps(Registry):
         """Import the bundles of maps kept that have no point, as in a store filled again; what went wrong."""
         filled = set(self._rows("SELECT DISTINCT map_id FROM latent_point").map_id)
         problems = []
-        for folder in self.points_bundles(set(self._activated_maps()[:MAPS_KEPT]) - filled):
+        for folder in self.bundles_of(POINTS, "map_id", set(self._activated_maps()[:MAPS_KEPT]) - filled):
             try:
                 self._import_points(read_bundle(folder))
             except StoreError as error:
@@ -85,10 +85,6 @@ class Maps(Registry):
         with self._database.write() as cur:
             old = self._activated_maps()[MAPS_KEPT:]
             cur.execute("DELETE FROM latent_point WHERE map_id IN (SELECT unnest(?::VARCHAR[]))", [old])
-
-    def points_bundles(self, maps: set[str]) -> list[Path]:
-        """Folders of the bundles with points on some maps, oldest first."""
-        return self.bundles_of(POINTS, "map_id", maps)
 
     def bundles_of(self, kind: str, owner: str, ids: set[str]) -> list[Path]:
         """Folders of the bundles of a kind whose input `owner` is one of `ids`, oldest first."""

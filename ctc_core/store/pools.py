@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ctc_core.errors import StoreError
 from ctc_core.store.bundle import read_bundle, write_bundle
 from ctc_core.store.files import keep
+from ctc_core.store.journal import EVER
 from ctc_core.store.readings import Readings
 from ctc_core.store.registry import draft
 from ctc_core.store.values import Pool, TrainingPool
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 NOISE = "noise"
 """Kind of the model that tells noise from cells, and of the bundles with the cells it rejects."""
-
-_NOW = 2**63 - 1
-"""After every journal entry there will ever be."""
 
 _BATCH = 50_000
 """Vectors taken from the database at a time: 26 MB."""
@@ -180,7 +178,7 @@ class Pools(Readings):
             JOIN roles_until($entry) AS roles USING (pseudonym)
             WHERE roles.role = $role AND embedding.encoder_id = $encoder ORDER BY cell_id
             """,
-            entry=_NOW if until is None else until,
+            entry=EVER if until is None else until,
             role=role.value,
             encoder=encoder_id,
         )

@@ -32,7 +32,7 @@ DECISIONS = {
     "adjudicate-event": ("event_adjudication", "rid"),
 }
 """Table of each kind of decision, and its column for what was decided about."""
-WORDS = {*DECISIONS, TAG}
+WORDS = {*DECISIONS, TAG, ANSWER}
 """Kinds of entries that change nothing but what readers say of cells and events."""
 
 

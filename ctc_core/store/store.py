@@ -84,7 +84,7 @@ class Store(Relabelling, Reports, Tags, CalibrationSets, Accounts):
         return self._database.revision
 
     def basis(self) -> int:
-        """Grows with every write but decisions and tags: key of what no reader's word changes."""
+        """Grows with every write but words of readers (`projection.WORDS`): key of what none of them changes."""
         return self._database.basis
 
     def frozen(self) -> AbstractContextManager[object]:

@@ -149,7 +149,7 @@ _Said = tuple[list[str], str, datetime]
 def _last_words(cur: duckdb.DuckDBPyConnection, subjects: Sequence[str]) -> dict[tuple[str, str], _Said]:
     rows = cur.execute(
         """
-        SELECT subject, reader, arg_max(new, seq), arg_max(session, seq), max(time) FROM journal_entry
+        SELECT subject, reader, arg_max(new, seq), arg_max(session, seq), arg_max(time, seq) FROM journal_entry
         WHERE kind = ? AND subject IN (SELECT unnest(?::VARCHAR[])) GROUP BY subject, reader
         """,
         [TAG, list(subjects)],

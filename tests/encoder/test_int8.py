@@ -71,6 +71,14 @@ def test_a_form_is_made_once_and_used_where_it_agrees(folder, quantised, crops, 
     assert quantise.quantise_encoder(folder, tested=64, progress=silent) == quantised
 
 
+def test_nobody_says_integers_who_has_begun_without(folder, crops, request):
+    """A worker whose network was compiled before its form was made: its bundles must not name the form."""
+    running = embedder(folder)
+    running.embed(crops)
+    request.getfixturevalue("quantised")
+    assert embedder(folder).precision.startswith("int8-") and running.precision == precision()
+
+
 def test_a_folder_that_cannot_be_written_ends_in_a_sentence(folder, monkeypatch):
     monkeypatch.setattr(quantise, "_crops", lambda count, seed: np.zeros((1, 3, 48, 48), np.uint8))
     monkeypatch.setattr(quantise, "in_integers", lambda graph, batches, layers: graph)

@@ -203,6 +203,26 @@ def test_a_damaged_or_wrongly_dated_backup_does_not_put_off_the_next(lived_in: P
     assert restore(settings.backups, tmp_path / "new").ok
 
 
+def test_an_older_backup_is_never_restored_by_itself(
+    lived_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the newest cannot be read, an older one lacks decisions: a person has to name it."""
+    first = back_up(lived_in, tmp_path / "disk")
+    monkeypatch.setattr("ctc_core.store.backup._STAMP", "29990101T%H%M%SZ")
+    second = back_up(lived_in, tmp_path / "disk")
+    (second / "backup.json").write_text("{")
+    with pytest.raises(UserError) as caught:
+        restore(tmp_path / "disk", tmp_path / "new")
+    assert str(caught.value) == (
+        f"{second}: its backup.json was changed or cut; nothing was restored."
+        f" {first} can be read and lacks what was decided since; name it."
+    )
+    (first / "backup.json").write_text("{")
+    with pytest.raises(UserError, match=r"nothing was restored\. No other can be read\.$"):
+        restore(tmp_path / "disk", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_an_edited_journal_is_not_backed_up(lived_in: Path, tmp_path: Path) -> None:
     (path,) = (lived_in / "journal").glob("*.jsonl")
     path.write_bytes(path.read_bytes().replace(b'"d3"', b'"d4"'))

@@ -68,6 +68,7 @@ def test_settled_cells_are_labelled_cells_of_training_patients(store: Store) -> 
 def test_answers_touch_no_label_and_are_shown_when_the_reader_is_done(store: Store) -> None:
     before = everything_else(store)
     set_id = make(store, 0, 1, 2)
+    basis = store.basis()
     sent = [answer(store, 0, CTC), answer(store, 1, CTC), answer(store, 2, UNSURE)]
     assert store.calibrate(set_id, sent) == tuple(one.id for one in sent)
     queue = store.calibration_queue(set_id, "bela")
@@ -76,6 +77,7 @@ def test_answers_touch_no_label_and_are_shown_when_the_reader_is_done(store: Sto
     ]
     assert store.calibration_queue(set_id, "anna").label.isna().all()
     assert answers(store, set_id) == []
+    assert store.basis() == basis  # what is kept of the store while readers decide stays kept
     store.end_calibration(set_id, reader="bela", session="s")
     store.end_calibration(set_id, reader="bela", session="s")
     store.calibrate(set_id, [answer(store, number, CTC, "anna") for number in range(3)])
