@@ -14,18 +14,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ctc_core.errors import NotEnoughLabels, StoreError, UserError
+from ctc_core.errors import NotEnoughLabels, StoreError
 from ctc_core.latent import BACKGROUND, LatentMap, load
 from ctc_core.map_inputs import TRAIN, active_classifier
 from ctc_core.mapping import active_map
 from ctc_core.reliability import (
-    DrawReliability,
     Evidence,
     Novelty,
     Rates,
     Reliability,
     assess,
-    draw_reliability,
     fit_novelty,
     pooled,
     rates,
@@ -69,17 +67,6 @@ class Trust:
     rates: Rates
     novelty: Novelty | None
     """None where there are too few labelled cells."""
-
-
-@dataclass(frozen=True, eq=False)
-class Draw:
-    """One cartridge; arrays in the order of `cell_ids`."""
-
-    cell_ids: tuple[str, ...]
-    clusters: pd.Series
-    called: pd.Series
-    """Is a candidate."""
-    reliability: DrawReliability
 
 
 def built_map(store: Store) -> BuiltMap:
@@ -209,50 +196,3 @@ def _novelty(store: Store, built: BuiltMap) -> Novelty | None:
         return fit_novelty(features, np.concatenate([pool.patients for pool in pools]))
     except NotEnoughLabels:
         return None
-
-
-# ---- one cartridge ---------------------------------------------------------------------------------------------------
-
-
-def draw(store: Store, known: Trust, cartridge_id: str) -> Draw:
-    """What to think of one cartridge.
-
-    Raises:
-        UserError: there is no such cartridge, or some of its cells have no vector, point or score.
-        NotEnoughLabels: too few labelled cells to say what is unlike them.
-    """
-    built = known.built
-    if cartridge_id not in set(store.cartridges().cartridge_id):
-        message = f"{cartridge_id}: no such cartridge in the store. Ingest its archive first."
-        raise UserError(message)
-    if known.novelty is None:
-        message = "Too few labelled cells to say what is unlike them. Label more cells of training and test patients."
-        raise NotEnoughLabels(message)
-    cell_ids, vectors = store.vectors(cartridge_id, built.latent_map.encoder_id)
-    cells = pd.DataFrame({"cell_id": pd.Series(cell_ids, dtype=str)})
-    cells = cells.merge(store.points(built.model.model_id, cartridge_id), on="cell_id", how="left")
-    cells = cells.merge(store.predictions(cartridge_id, known.classifier_id), on="cell_id", how="left")
-    _require_complete(cells, cartridge_id, len(store.cells(cartridge_id)))
-    clusters, probabilities = cells.cluster.astype(np.int64), cells.probability.astype(np.float32)
-    found = draw_reliability(
-        built.latent_map.reduction.transform(vectors),
-        probabilities.to_numpy(),
-        clusters.to_numpy().astype(np.int64),
-        threshold=known.threshold,
-        areas=known.reliability.areas,
-        rates=known.rates,
-        novelty=known.novelty,
-    )
-    return Draw(tuple(cell_ids), clusters, probabilities >= known.threshold, found)
-
-
-def _require_complete(cells: pd.DataFrame, cartridge_id: str, n: int) -> None:
-    lacking = {
-        "vectors of the map's encoder. Ingest the cartridge again with this encoder": n - len(cells),
-        "a place on the map. Wait until the desk has placed them, or run: python -m ctc_core map": cells.x.isna().sum(),
-        "a score. Run: python -m ctc_core score": cells.probability.isna().sum(),
-    }
-    for what, number in lacking.items():
-        if number:
-            message = f"{cartridge_id}: {number} of {n} cells are without {what}."
-            raise UserError(message)

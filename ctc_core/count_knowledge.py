@@ -11,8 +11,9 @@ from itertools import islice
 
 import pandas as pd
 
-from ctc_core.assessment import Draw, Trust, draw, fingerprint, judged, labelled
+from ctc_core.assessment import Trust, fingerprint, judged, labelled
 from ctc_core.count_memory import imported, kept
+from ctc_core.draw import Draw, draw, draw_cells
 from ctc_core.enumeration.counts import Knowledge, decided, reviewed, shown
 from ctc_core.enumeration.misses import UNKNOWN, Misses, misses
 from ctc_core.enumeration.readers import ASSUMED, ReaderErrors, reader_errors
@@ -136,13 +137,10 @@ def trust(store: Store, threshold: float) -> Trust:
 
 
 def drawn(store: Store, cartridge_id: str, threshold: float) -> Draw:
-    """What to think of one cartridge (`assessment.draw`), kept as long."""
-    return kept(
-        store,
-        f"draw/{cartridge_id}",
-        (state(store), threshold),
-        lambda: draw(store, trust(store, threshold), cartridge_id),
-    )
+    """What to think of one cartridge (`draw.draw`), kept as long."""
+    now, known = state(store), trust(store, threshold)
+    cells = kept(store, f"placed/{cartridge_id}", now, lambda: draw_cells(store, known, cartridge_id))
+    return kept(store, f"draw/{cartridge_id}", (now, threshold), lambda: draw(known, cells))
 
 
 def state(store: Store) -> str:

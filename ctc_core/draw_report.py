@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ctc_core.assessment import Draw, Trust, draw, stale, trust
+from ctc_core.assessment import Trust, stale, trust
+from ctc_core.draw import Draw, draw, draw_cells
 from ctc_core.intervals import Interval
 from ctc_core.reliability import Area, ClusterMetrics, Shares
 from ctc_core.reliability.published import as_json
@@ -22,7 +23,7 @@ def report(store: Store, cartridge_id: str, threshold: float) -> dict[str, Any]:
         UserError: no classifier, no map, no such cartridge, or not enough labels.
     """
     known = trust(store, threshold)
-    found = draw(store, known, cartridge_id)
+    found = draw(known, draw_cells(store, known, cartridge_id))
     reliability = found.reliability
     flagged = [cell_id for cell_id, unlike in zip(found.cell_ids, reliability.unlike.tolist(), strict=True) if unlike]
     return {

@@ -87,7 +87,8 @@ def _scored_cells(store: Store, cartridge_id: str) -> pd.DataFrame:
 
 def _on_cartridge(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """Add cartridge coordinates, in which neighbouring frames touch."""
-    places = np.array([grid.position(int(frame)) for frame in table.frame], float).reshape(-1, 2)
+    frames, of_row = np.unique(table.frame.to_numpy(np.int64), return_inverse=True)
+    places = np.array([grid.position(frame) for frame in frames.tolist()], float).reshape(-1, 2)[of_row]
     return table.assign(
         cartridge_y=table.y.to_numpy(float) + grid.height * places[:, 0],
         cartridge_x=table.x.to_numpy(float) + grid.width * places[:, 1],

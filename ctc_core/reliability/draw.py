@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ctc_core.reliability.expected import ExpectedErrors, Rates, expected_errors
 from ctc_core.reliability.metrics import Area
-from ctc_core.reliability.novelty import LIMIT, Novelty, alarm, remoteness
+from ctc_core.reliability.novelty import LIMIT, Novelty, alarm
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class DrawReliability:
 
 
 def draw_reliability(
-    features: NDArray[np.float32],
+    remote: NDArray[np.float64],
     probabilities: NDArray[np.float32],
     clusters: NDArray[np.int64],
     *,
@@ -61,7 +61,7 @@ def draw_reliability(
     """What to think of one draw.
 
     Args:
-        features: (n, 32) principal components of its cells.
+        remote: (n,) `novelty.remoteness` of its cells.
         probabilities: (n,) P(CTC).
         clusters: (n,) cluster of each cell on the map, -1 background.
         threshold: P(CTC) from which a cell is a candidate.
@@ -70,7 +70,6 @@ def draw_reliability(
         novelty: the labelled cells.
     """
     called = probabilities >= threshold
-    remote = remoteness(novelty, features)
     unlike = remote > LIMIT
     area = np.array([areas.get(cluster, Area.UNKNOWN) for cluster in clusters.tolist()], dtype=np.str_)
     area[unlike] = Area.UNKNOWN

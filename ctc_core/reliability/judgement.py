@@ -14,7 +14,7 @@ from ctc_core.reliability.draw import DrawReliability, draw_reliability
 from ctc_core.reliability.expected import Rates, rates
 from ctc_core.reliability.metrics import DEFAULT_RULES, AreaRules
 from ctc_core.reliability.nested import Evidence, Reliability, assess, cross_validate, pooled
-from ctc_core.reliability.novelty import Novelty, fit_novelty
+from ctc_core.reliability.novelty import Novelty, fit_novelty, remoteness
 from ctc_core.types import Progress, silent
 
 
@@ -48,7 +48,7 @@ class Judgement:
     def of_draw(self, placed: Placed, probabilities: NDArray[np.float32], *, seed: int = 0) -> DrawReliability:
         """What to think of one draw: its cells on the map and their P(CTC) by the judged classifier, row by row."""
         return draw_reliability(
-            placed.features,
+            remoteness(self.novelty, placed.features),
             probabilities,
             placed.clusters,
             threshold=self.threshold,

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ctc_core import workflows
 from ctc_core.agreement import overall
-from ctc_core.assessment import draw, stale, trust
+from ctc_core.assessment import stale, trust
 from ctc_core.counting import CountOptions, count_cartridge
+from ctc_core.draw import draw, draw_cells
 from ctc_core.enumeration import Summary, close_pairs
 from ctc_core.errors import UserError
 from ctc_core.matched import candidates
@@ -109,7 +110,8 @@ def _readers(readings: pd.DataFrame) -> tuple[Reader, ...]:
 def _trusted(store: Store, cartridge_id: str, threshold: float) -> tuple[Trusted | None, str]:
     """Reliability of this draw, or the sentence that says why there is none."""
     try:
-        found = draw(store, trust(store, threshold), cartridge_id).reliability
+        known = trust(store, threshold)
+        found = draw(known, draw_cells(store, known, cartridge_id)).reliability
     except UserError as error:
         return None, str(error)
     return Trusted(

@@ -177,7 +177,7 @@ def test_shares_by_area() -> None:
     clusters = np.array([0, 0, 0, 1, 1, 2, -1, -1, 0, 0])
     probabilities = np.array([0.9, 0.5, 0.4, 0.6, 0.1, 0.8, 0.7, 0.2, 0.1, 0.95], np.float32)
     found = draw_reliability(
-        features,
+        remoteness(LABELLED, features),
         probabilities,
         clusters,
         threshold=0.5,
@@ -194,7 +194,7 @@ def test_shares_by_area() -> None:
 
 def test_a_draw_without_cells() -> None:
     found = draw_reliability(
-        np.empty((0, 32), np.float32),
+        np.empty(0),
         np.empty(0, np.float32),
         np.empty(0, np.int64),
         threshold=0.5,
