@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from ctc_core.ui.desk import open_desk
+from ctc_core.ui.first_visit import load_again_if_refused
 from ctc_core.ui.messages import FOOTER, explained, plain
 from ctc_core.ui.session import show_signed_in, sign_in
 
@@ -88,6 +89,7 @@ PAGES = {
 }
 
 page = st.navigation(PAGES)
+load_again_if_refused()
 with explained():
     desk = open_desk()
     user = sign_in(desk.settings, desk.store)

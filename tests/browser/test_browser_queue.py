@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, Page, expect
 from ctc_core.jobs import Jobs, Kind
 from ctc_core.store import RoundDraft, Store
 from ctc_core.types import Role
-from tests.browser.conftest import READY
 from tests.server import free_port, serving
 from tests.small_store import CARTRIDGE, ENCODER, PATIENT, write_small_bundle
 
@@ -37,11 +36,7 @@ def queued(tmp_path: Path) -> Path:
 
 
 def open_queue(page: Page, address: str) -> None:
-    """By the menu, as people do: a fresh server greets its first deep link with a dialog, which takes all keys."""
-    page.goto(address)
-    expect(page.get_by_role("heading", name="Candidates")).to_be_visible(timeout=SAVED)  # the start page has gone on
-    page.wait_for_selector(READY, timeout=SAVED)
-    page.get_by_role("link", name="Queue", exact=True).click()
+    page.goto(f"{address}/queue")
     page.wait_for_selector(".card.focused", timeout=SAVED)
 
 
