@@ -115,21 +115,21 @@ def candidate_table(
 
     Returns:
         One row per candidate or event, most probable first within each group: candidate_id, cell_id, event_rid, group,
-        frame, y, x, probability, assigned, and the measurements. A cell below the threshold appears only where an
-        event was matched to it, or where it is in `also`.
+        frame, y, x, cartridge_y, cartridge_x, probability, assigned, and the measurements. A cell below the threshold
+        appears only where an event was matched to it, or where it is in `also`.
     """
     cells, events = cells.reset_index(drop=True), events.reset_index(drop=True)
     position = ["cartridge_y", "cartridge_x"]
     pairs = match(cells[position].to_numpy(float), events[position].to_numpy(float), events.reach_um.to_numpy(float))
     event_of_cell = dict(pairs)
     matched = set(event_of_cell.values())
-    table = cells.drop(columns=position)
+    table = cells.copy()
     rids, assigned = events.rid.tolist(), events.assigned.tolist()
     table["event_rid"] = [rids[event_of_cell[i]] if i in event_of_cell else None for i in table.index]
     table["assigned"] = [bool(assigned[event_of_cell[i]]) if i in event_of_cell else None for i in table.index]
     table["group"], table["candidate_id"] = _group(table, threshold), table.cell_id
     listed = (table.group != "less") | table.cell_id.isin(also)
-    alone = events[~events.index.isin(matched)].drop(columns=[*position, "reach_um"])
+    alone = events[~events.index.isin(matched)].drop(columns="reach_um")
     alone = alone.rename(columns={"rid": "event_rid"})
     alone = alone.assign(group="cellsearch", candidate_id=event_ids(alone.event_rid), cell_id=None, probability=np.nan)
     return _sorted(_concat(table[listed], alone))

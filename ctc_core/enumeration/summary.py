@@ -62,12 +62,13 @@ class ClosePair:
 
 
 def close_pairs(table: pd.DataFrame) -> list[ClosePair]:
-    """Confirmed CTCs on the same frame less than `CLOSE_UM` apart: perhaps counted twice. `table` as in `summarise`."""
+    """Confirmed CTCs less than `CLOSE_UM` apart on the cartridge, perhaps counted twice. `table` as in `summarise`.
+
+    Frames touch there, so the halves of a cell that their border cuts are close to each other, too.
+    """
     from scipy.spatial import KDTree
 
-    found = []
-    for _, group in table[table.label == Label.CTC.value].groupby("frame"):
-        places, ids = group[["y", "x"]].to_numpy(float) * PIXEL_UM, group.candidate_id.tolist()
-        for i, j in sorted(KDTree(places).query_pairs(CLOSE_UM)):
-            found.append(ClosePair(ids[i], ids[j], float(np.hypot(*(places[i] - places[j])))))
-    return found
+    ctcs = table[table.label == Label.CTC.value]
+    places, ids = ctcs[["cartridge_y", "cartridge_x"]].to_numpy(float) * PIXEL_UM, ctcs.candidate_id.tolist()
+    pairs = sorted(KDTree(places).query_pairs(CLOSE_UM)) if ids else []
+    return [ClosePair(ids[i], ids[j], float(np.hypot(*(places[i] - places[j])))) for i, j in pairs]

@@ -7,7 +7,17 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from ctc_core.enumeration import Summary, at_threshold, candidate_rows, candidate_table, located, match, summarise
+from ctc_core.enumeration import (
+    ClosePair,
+    Summary,
+    at_threshold,
+    candidate_rows,
+    candidate_table,
+    close_pairs,
+    located,
+    match,
+    summarise,
+)
 from ctc_core.intervals import Proportion, wilson
 
 
@@ -146,6 +156,12 @@ def test_a_cell_in_one_frame_matches_the_event_of_its_other_half_in_the_next() -
     cells = _cells().iloc[[3]].assign(cartridge_x=199.0, probability=0.9)
     events = _events().iloc[[0]].assign(cartridge_y=10.0, cartridge_x=201.0)
     assert candidate_table(cells, events, 0.5).group.tolist() == ["agreed"]
+
+
+def test_halves_of_a_cell_in_two_frames_are_close_to_each_other() -> None:
+    cells = _cells().iloc[[0, 3]].assign(cartridge_x=[195.0, 205.0], probability=0.9)
+    table = candidate_table(cells, _events().iloc[:0], 0.5).assign(label="ctc")
+    assert close_pairs(table) == [ClosePair("a", "d", pytest.approx(6.4))]
 
 
 def test_candidate_table_without_cells_or_events() -> None:
