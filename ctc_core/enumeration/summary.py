@@ -59,6 +59,8 @@ class ClosePair:
     first: str
     second: str
     distance_um: float
+    place: tuple[int, int, int]
+    """Frame, y and x of the first, whole pixels."""
 
 
 def close_pairs(table: pd.DataFrame) -> list[ClosePair]:
@@ -71,4 +73,8 @@ def close_pairs(table: pd.DataFrame) -> list[ClosePair]:
     ctcs = table[table.label == Label.CTC.value]
     places, ids = ctcs[["cartridge_y", "cartridge_x"]].to_numpy(float) * PIXEL_UM, ctcs.candidate_id.tolist()
     pairs = sorted(KDTree(places).query_pairs(CLOSE_UM)) if ids else []
-    return [ClosePair(ids[i], ids[j], float(np.hypot(*(places[i] - places[j])))) for i, j in pairs]
+    where = ctcs[["frame", "y", "x"]].round().astype(int).to_numpy().tolist()
+    return [
+        ClosePair(ids[i], ids[j], float(np.hypot(*(places[i] - places[j]))), (where[i][0], where[i][1], where[i][2]))
+        for i, j in pairs
+    ]

@@ -16,8 +16,10 @@ from ctc_core.enumeration.stopping import Verdict
 from ctc_core.intervals import Proportion
 from ctc_core.matched import candidates
 from ctc_core.report import words
+from ctc_core.review.choice import Sort
 from ctc_core.store import Store
 from ctc_core.ui.messages import plain
+from ctc_core.ui.review_controls import SORT_NAMES
 
 _REPORT = "candidates_report"
 REFRESH = 2.0
@@ -125,7 +127,12 @@ def show_count(summary: Summary, report: CountReport) -> None:
     in_theirs = f"{summary.cellsearch_confirmed} shown by CellSearch"
     figures = [
         ("Confirmed CTCs", f"{summary.confirmed}", in_theirs, OURS),
-        (f"P(at least {count.cut_off} in 7.5 ml)", words.percent(count.p_patient), _concentration(report), basis),
+        (
+            f"P(at least {count.cut_off} in 7.5 ml)",
+            words.percent(count.p_patient),
+            words.mean(count.concentration),
+            basis,
+        ),
         ("CTCs not seen yet", f"up to {unseen.bound}", f"{unseen.unread_bound} in images not read", UNSEEN),
         ("Undecided", f"{summary.undecided}", f"of {report.shown} images", "Candidates and events without a decision."),
         (
@@ -147,17 +154,14 @@ def show_close_pairs(pairs: Sequence[ClosePair]) -> None:
     """Ask about confirmed candidates that may show the same cell."""
     if not pairs:
         return
-    told = "; ".join(f"{pair.first} and {pair.second}, {pair.distance_um:.0f} µm apart" for pair in pairs)
+    told = "; ".join("{:.0f} µm apart in frame {}, y {}, x {}".format(pair.distance_um, *pair.place) for pair in pairs)
+    look = f'In the order "{SORT_NAMES[Sort.PLACE]}" they stand near each other.'
     advice = "decide the event's image, or the worse cut of two cells, as Non-CTC, and say so in its comment."
-    st.warning(plain(f"Perhaps counted twice: {told}. If they show the same cell, {advice}"), icon=":material/warning:")
+    sentence = f"Confirmed CTCs that are perhaps counted twice: {told}. {look} If they show the same cell, {advice}"
+    st.warning(sentence, icon=":material/warning:")
 
 
 def _ppv(proportion: Proportion | None) -> tuple[str, str]:
     if proportion is None:
         return "–", "nothing decided yet"
     return f"{proportion.estimate:.2f}", f"{proportion.low:.2f} to {proportion.high:.2f}, n = {proportion.n}"
-
-
-def _concentration(report: CountReport) -> str:
-    limits = report.count.concentration
-    return f"mean {limits.estimate:.1f} ({limits.low:.1f} to {limits.high:.1f})"

@@ -161,7 +161,7 @@ def test_a_cell_in_one_frame_matches_the_event_of_its_other_half_in_the_next() -
 def test_halves_of_a_cell_in_two_frames_are_close_to_each_other() -> None:
     cells = _cells().iloc[[0, 3]].assign(cartridge_x=[195.0, 205.0], probability=0.9)
     table = candidate_table(cells, _events().iloc[:0], 0.5).assign(label="ctc")
-    assert close_pairs(table) == [ClosePair("a", "d", pytest.approx(6.4))]
+    assert close_pairs(table) == [ClosePair("a", "d", pytest.approx(6.4), (1, 10, 10))]
 
 
 def test_candidate_table_without_cells_or_events() -> None:

@@ -8,8 +8,9 @@ from ctc_core.types import PIXEL_UM
 
 def table(*rows: tuple[str, float, float, str | None]) -> pd.DataFrame:
     """Name, y and x on the cartridge in um, label."""
-    made = pd.DataFrame(rows, columns=["candidate_id", "cartridge_y", "cartridge_x", "label"])
-    return made.assign(cartridge_y=made.cartridge_y / PIXEL_UM, cartridge_x=made.cartridge_x / PIXEL_UM)
+    made = pd.DataFrame(rows, columns=["candidate_id", "y", "x", "label"])
+    y, x = made.y / PIXEL_UM, made.x / PIXEL_UM
+    return made.assign(frame=3, y=y, x=x, cartridge_y=y, cartridge_x=x)
 
 
 def test_confirmed_neighbours_are_named() -> None:
@@ -23,9 +24,9 @@ def test_confirmed_neighbours_are_named() -> None:
             ("e", 100.0, 100.5, None),
         )
     )
-    assert [(pair.first, pair.second, round(pair.distance_um, 6)) for pair in found] == [
-        ("a", "event:7", 5.0),
-        ("b", "event:7", 5.140039),
+    assert [(pair.first, pair.second, round(pair.distance_um, 6), pair.place) for pair in found] == [
+        ("a", "event:7", 5.0, (3, 156, 156)),
+        ("b", "event:7", 5.140039, (3, 166, 169)),
     ]
 
 
