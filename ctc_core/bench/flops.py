@@ -22,6 +22,8 @@ def _operations(node: Any) -> int:
     out: int = math.prod(node.output(0).get_shape()) if node.get_output_size() else 0
     if node.get_type_name() == "Convolution":  # kernel (out, in, h, w)
         return 2 * out * int(math.prod(list(node.input(1).get_shape())[1:]))
+    if node.get_type_name() == "ConvolutionBackpropData":  # kernel (in, out, h, w), for each pixel that comes in
+        return 2 * int(math.prod(node.input(0).get_shape()) * math.prod(list(node.input(1).get_shape())[1:]))
     if node.get_type_name() == "GroupConvolution":  # kernel (groups, out, in, h, w)
         return 2 * out * int(math.prod(list(node.input(1).get_shape())[2:]))
     if node.get_type_name() == "MatMul":

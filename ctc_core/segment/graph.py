@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctc_core._openvino import constant, openvino
+from ctc_core._openvino import shape as shape_of
 from ctc_core.errors import ModelError
 
 Weights = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -79,7 +80,9 @@ def _number(name: str) -> int:
 
 
 def unet(parameters: Mapping[str, Any], weights: Weights, shape: tuple[int, int]) -> Any:
-    """Graph (1, 1, h, w) normalised page -> probability (1, 1, h/gy, w/gx), distances (1, rays, h/gy, w/gx).
+    """Graph (1, 1, h, w) normalised page -> probability (1, 1, h/gy, w/gx), distances (1, h/gy, w/gx, rays).
+
+    Distances lie as OpenVINO computes them: to order them by ray takes a tenth of the network's time.
 
     Args:
         parameters: those of StarDist's `Config2D`.
@@ -117,6 +120,7 @@ class _UNet:
         layer = self._features(self._tower(self._to_grid(page)))
         probability = self.ops.sigmoid(self._conv("prob", layer, 1))
         distances = self._conv("dist", layer, self.parameters["n_rays"])
+        distances = self.ops.transpose(distances, shape_of([0, 2, 3, 1]))
         return openvino().Model([probability, distances], [page], "stardist")
 
     def _to_grid(self, layer: Any) -> Any:
@@ -141,11 +145,26 @@ class _UNet:
             layer = self._relu(f"{prefix}middle_{i}", layer, self._filters(depth))
         layer = self._relu(f"{prefix}middle_{convs}", layer, self._filters(max(0, depth - 1)))
         for n in reversed(range(depth)):
-            layer = self.ops.concat([self._double(layer), skips[n]], axis=1)
-            for i in range(convs - 1):
-                layer = self._relu(f"{prefix}up_level_{n}_no_{i}", layer, self._filters(n))
-            layer = self._relu(f"{prefix}up_level_{n}_no_{convs}", layer, self._filters(max(0, n - 1)))
+            filters = {f"{prefix}up_level_{n}_no_{i}": self._filters(n) for i in range(convs - 1)}
+            filters[f"{prefix}up_level_{n}_no_{convs}"] = self._filters(max(0, n - 1))
+            first, *others = filters
+            layer = self._join(first, layer, skips[n], filters[first])
+            for name in others:
+                layer = self._relu(name, layer, filters[name])
         return layer
+
+    def _join(self, name: str, low: Any, skip: Any, filters: int) -> Any:
+        """The layer of `low`, each pixel four times, beside `skip`: each by its share of the kernel, then added.
+
+        Of four pixels that are alike one product is enough, so `low` is not enlarged: its share is a transposed
+        convolution of step 2 with 16 products for four pixels, not 36.
+        """
+        half = low.get_output_shape(0)[1]
+        kernel, bias = self._kernel(name, half + skip.get_output_shape(0)[1], filters)
+        enlarged = self.ops.convolution_backprop_data(
+            low, constant(_of_doubled(kernel[:, :half])), [2, 2], pads_begin=[1, 1], pads_end=[1, 1], dilations=[1, 1]
+        )
+        return self.ops.relu(self.ops.add(enlarged, self._convolve(name, skip, kernel[:, half:], bias)))
 
     def _features(self, layer: Any) -> Any:
         after = self.parameters["net_conv_after_unet"]
@@ -160,30 +179,40 @@ class _UNet:
 
     def _conv(self, name: str, layer: Any, filters: int) -> Any:
         """'same' convolution."""
-        try:
-            kernel, bias = self.weights[name]
-        except KeyError:
-            message = f"these weights do not fit the network of its config.json (no layer {name})."
-            raise ModelError(message) from None
-        expected = (filters, layer.get_output_shape(0)[1])
-        if kernel.shape[:2] != expected or bias.shape != (filters,):
-            message = (
-                f"these weights do not fit the network of its config.json ({name}: {kernel.shape[:2]}, not {expected})."
-            )
-            raise ModelError(message)
+        return self._convolve(name, layer, *self._kernel(name, layer.get_output_shape(0)[1], filters))
+
+    def _convolve(self, name: str, layer: Any, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> Any:
         pads = [kernel.shape[2] // 2, kernel.shape[3] // 2]
         found = self.ops.convolution(layer, constant(kernel), [1, 1], pads, pads, [1, 1])
         found.set_friendly_name(name)
         return self.ops.add(found, constant(bias.reshape(1, -1, 1, 1)))
 
+    def _kernel(self, name: str, channels: int, filters: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Kernel and bias of a layer, checked."""
+        try:
+            kernel, bias = self.weights[name]
+        except KeyError:
+            message = f"these weights do not fit the network of its config.json (no layer {name})."
+            raise ModelError(message) from None
+        expected = (filters, channels)
+        if kernel.shape[:2] != expected or bias.shape != (filters,):
+            message = (
+                f"these weights do not fit the network of its config.json ({name}: {kernel.shape[:2]}, not {expected})."
+            )
+            raise ModelError(message)
+        return kernel, bias
+
     def _pool(self, layer: Any) -> Any:
         return openvino().opset1.max_pool(layer, [2, 2], [0, 0], [0, 0], [2, 2])
 
-    def _double(self, layer: Any) -> Any:
-        """Every pixel four times."""
-        scales = self.ops.constant(np.array([2, 2], np.float32))
-        axes = self.ops.constant(np.array([2, 3], np.int64))
-        return self.ops.interpolate(layer, scales, "nearest", "scales", None, None, "asymmetric", "floor", axes=axes)
+
+def _of_doubled(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(in, out, 4, 4) of a transposed convolution of step 2 that does what `kernel` (out, in, 3, 3) does to an image
+    whose pixels were doubled in both directions.
+    """
+    places = [[(0, 0), (0, 0), (i, 1 - i), (j, 1 - j)] for i in (0, 1) for j in (0, 1)]
+    wide = np.sum([np.pad(kernel, place) for place in places], axis=0)
+    return np.ascontiguousarray(wide.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1], np.float32)
 
 
 def _plain(value: Any) -> Any:

@@ -30,7 +30,7 @@ def outlines(
 
     Args:
         probability: (h, w) of each pixel of the grid of the padded page.
-        distances: (rays, h, w) px.
+        distances: (h, w, rays) px.
         shape: of the page before it was padded below and to the right.
         prob, nms: the network's thresholds.
     """
@@ -40,11 +40,11 @@ def outlines(
     rows, cols = candidates(probability, prob)
     points = np.stack([rows * grid[0], cols * grid[1]], axis=1)
     inside = np.flatnonzero((points < shape).all(axis=1))
-    rays = np.maximum(distances[:, rows[inside], cols[inside]].T, np.float32(MIN_DISTANCE))
+    rays = np.maximum(distances[rows[inside], cols[inside]], np.float32(MIN_DISTANCE))
     kept, probabilities, lengths, _ = non_maximum_suppression_sparse(
         rays, probability[rows[inside], cols[inside]], points[inside], nms_thresh=nms
     )
-    coordinates = np.asarray(dist_to_coord(lengths, kept), np.float32).reshape(-1, 2, len(distances))
+    coordinates = np.asarray(dist_to_coord(lengths, kept), np.float32).reshape(-1, 2, distances.shape[2])
     return tidy(np.moveaxis(coordinates, 1, 2), np.asarray(probabilities, np.float32), shape)
 
 

@@ -23,7 +23,7 @@ def recipe() -> dict[str, Any]:
 
     `beside`: the arithmetic of the layers that are not in integers.
     """
-    return {"made": 1, "tile_px": 256, "beside": precision(), "frames": 8, "tiles": 160, "seed": 17}
+    return {"made": 2, "tile_px": 256, "beside": precision(), "frames": 8, "tiles": 160, "seed": 17}
 
 
 class OpenVINOStarDist:
