@@ -55,7 +55,7 @@ def _check_submissions(paths: list[Path], patient: str, role: Role) -> None:
 def _ingest_one(jobs: Any, networks: Any, cluster: Any, path: Path, patient: str, role: Role) -> dict[str, Any]:
     from ctc_core.workflows import run_ingest
 
-    job_id = jobs.create(path, patient, role, Session.settings.reader)
+    job_id = jobs.begin(path, patient, role, Session.settings.reader)
     run_ingest(jobs, job_id, networks, progress(path.name), cluster=cluster)
     state = jobs.state(job_id)
     if state.state == "finished":

@@ -23,7 +23,7 @@ from ctc_core.cartridge import Cartridge
 from ctc_core.errors import CartridgeError, CTCError, SettingsError
 from ctc_core.frames import Counts, Say
 from ctc_core.parts import Parts, inputs_of
-from ctc_core.scheduler import connected
+from ctc_core.scheduler import connected, gone
 from ctc_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Cluster:
         from distributed.scheduler import KilledWorker
 
         if future.status in ("cancelled", "lost"):
-            raise CTCError(f"{self.address}: the scheduler is gone. Finished frames are kept; start it and try again.")
+            raise gone(self.address)
         error: Any = future.exception() if future.status == "error" else future.result()
         if isinstance(error, KilledWorker):
             message = (

@@ -5,7 +5,7 @@ DATA/jobs/<job_id>/
     inputs/      what the store's owner gives to a job that needs its content (a map)
     state.json   where it stands; replaced atomically after every frame
     cancel       exists when a person cancelled it
-    parts/       finished frames: a job that died goes on from here
+    parts/       finished frames, by what they are made of: a job that died goes on from here
     bundle/      the result, complete by its name alone (atomic rename)
 
 The worker and the command line run jobs; the owner of the store imports what they finished (`job_kinds.receive`).
@@ -49,6 +49,17 @@ class Jobs:
     def create(self, path: Path, pseudonym: str, role: Role, reader: str) -> str:
         """Write the folder of a job that ingests, without queueing it; returns its id."""
         return self._write(Job(uuid.uuid4().hex, str(path.resolve()), pseudonym, role, reader, time.time()), "queued")
+
+    def begin(self, path: Path, pseudonym: str, role: Role, reader: str) -> str:
+        """As `create`; where the same person's same ingest ended early, that one goes on, from its finished frames."""
+        asked = (str(path.resolve()), pseudonym, role, reader)
+        for job_id in self.ids():
+            job, state = self.job(job_id), self.state(job_id)
+            ended = state.state in FAILED or (state.state == "running" and not _alive(state))
+            if ended and (job.path, job.pseudonym, job.role, job.reader) == asked:
+                (self.folder / job_id / "cancel").unlink(missing_ok=True)
+                return job_id
+        return self.create(path, pseudonym, role, reader)
 
     def request(self, kind: Kind, reader: str, path: str = "") -> str:
         """Ask the store's owner to prepare a job that needs the store's content; returns its id."""

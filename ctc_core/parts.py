@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from ctc_core.arithmetic import Arithmetic
 from ctc_core.cartridge import Cartridge
 
-_INPUTS, _STOP = "inputs.json", "stop"
-"""Files beside the parts: what they are made of, and that no more are wanted."""
+_STOP = "stop"
+"""File beside the parts: no more are wanted."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,19 @@ class Parts:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, inputs: str) -> None:
-        """Keep the parts there are if they were made of the same `inputs` (see `inputs_of`), else throw them away."""
-        if self.inputs() != inputs:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
-            (self.folder / _INPUTS).write_text(inputs)
-        (self.folder / _STOP).unlink(missing_ok=True)
+    @classmethod
+    def of(cls, folder: Path, inputs: str) -> Parts:
+        """Those in `folder` that are made of the same `inputs` (see `inputs_of`); all others are thrown away.
 
-    def inputs(self) -> str | None:
-        """What the parts are made of; None where there are none yet."""
-        mark = self.folder / _INPUTS
-        return mark.read_text() if mark.exists() else None
+        They lie in a folder that is called by what they are made of: whoever still computes others cannot add to them.
+        """
+        own = folder / hashlib.sha256(inputs.encode()).hexdigest()[:16]
+        for other in folder.glob("*"):
+            if other != own:
+                shutil.rmtree(other, ignore_errors=True)
+        own.mkdir(parents=True, exist_ok=True)
+        (own / _STOP).unlink(missing_ok=True)
+        return cls(own)
 
     def stop(self) -> None:
         """Tell whoever adds parts that no more are wanted."""
@@ -103,7 +104,11 @@ class Parts:
         return values
 
     def remove(self) -> None:
-        shutil.rmtree(self.folder)
+        """All of the job at once: a worker that was thought lost and still adds finds no folder, and ends."""
+        gone = self.folder.parent.with_name("parts.done")
+        shutil.rmtree(gone, ignore_errors=True)
+        self.folder.parent.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def inputs_of(cartridge: Cartridge, segmenter_id: str, encoder_id: str, made_with: Arithmetic) -> str:

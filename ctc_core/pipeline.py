@@ -55,9 +55,9 @@ def ingest_by(
     """
     started = time.monotonic()
     refuse_tiny_frames(cartridge)
-    parts = Parts(folder / "parts")
     made_with = computes.agree(lambda note: progress(0, len(cartridge.frame_numbers), note))
-    parts.begin(inputs_of(cartridge, computes.segmenter_id, computes.encoder_id, made_with))
+    inputs = inputs_of(cartridge, computes.segmenter_id, computes.encoder_id, made_with)
+    parts = Parts.of(folder / "parts", inputs)
     _compute_missing(computes, cartridge, parts, progress)
     found = [parts.read(number) for number in cartridge.frame_numbers]
     cells = _all_cells(cartridge, parts)

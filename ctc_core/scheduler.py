@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ctc_core.errors import SettingsError
+from ctc_core.errors import CTCError, SettingsError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -27,9 +27,12 @@ def connected(address: str, *, in_clear_allowed: bool) -> Iterator[Client]:
 
     Raises:
         SettingsError: none answers, its certificates do not fit, or it is elsewhere and not behind TLS.
+        CTCError: the connection was lost later.
     """
     try:
         from distributed import Client
+        from distributed.client import CancelledError
+        from distributed.comm import CommClosedError
     except ImportError as error:
         message = "A cluster needs the package distributed. Install it: pip install --requirement requirements.txt"
         raise SettingsError(message) from error
@@ -46,7 +49,19 @@ def connected(address: str, *, in_clear_allowed: bool) -> Iterator[Client]:
         )
         raise SettingsError(message) from error
     with client:
-        yield client
+        try:
+            yield client
+        except (CancelledError, CommClosedError) as error:
+            raise gone(address) from error
+
+
+def gone(address: str) -> CTCError:
+    """The connection was lost: the scheduler has ended, or the network between."""
+    message = (
+        f"{address}: the scheduler is gone. Finished frames are kept; start it and the workers, which end without one, "
+        "and try again."
+    )
+    return CTCError(message)
 
 
 _IN_CLEAR = (

@@ -13,7 +13,7 @@ import ctc_core.networks
 import ctc_core.store
 from ctc_core.arithmetic import Arithmetic
 from ctc_core.segment import Outlines
-from tests.support import ARITHMETIC, ProjectingEmbedder, ThresholdSegmenter
+from tests.support import ARITHMETIC, BF16, ProjectingEmbedder, ThresholdSegmenter
 
 ORDERS = Path(os.environ["CTC_TEST_ORDERS"])
 ME = os.environ["CTC_TEST_NAME"]
@@ -51,7 +51,7 @@ class Networks:
     @property
     def arithmetic(self) -> Arithmetic:
         """As it is told to say."""
-        return ARITHMETIC | ({"precision": "bf16", "instructions": "x86_64 amx_bf16"} if ordered(f"bf16-{ME}") else {})
+        return ARITHMETIC | (BF16 if ordered(f"bf16-{ME}") else {})
 
 
 ctc_core.networks.Networks = Networks  # type: ignore[assignment, misc]

@@ -61,6 +61,8 @@ OUTCOME = {
 
 ARITHMETIC = {"runtime": "openvino", "precision": "f32", "instructions": "x86_64 avx2", "openvino": "1.2.3"}
 """What tests' networks are said to compute with."""
+BF16 = {"precision": "bf16", "instructions": "x86_64 amx_bf16"}
+"""What is otherwise on another kind of machine."""
 
 
 @dataclass

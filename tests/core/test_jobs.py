@@ -1,5 +1,6 @@
 """Jobs outlive the processes that run them."""
 
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,9 @@ import pytest
 from ctc_core.errors import CartridgeError, StoreError
 from ctc_core.jobs import Job, Jobs, JobState
 from ctc_core.types import Progress, Role
+
+DEAD = 2**22 + 1
+"""No process has this number."""
 
 
 @pytest.fixture
@@ -119,6 +123,31 @@ def test_retry_queues_again(jobs: Jobs) -> None:
     jobs.run(job_id, _three_frames)
     assert jobs.state(job_id).state == "finished"
     assert [task.args for task in jobs.huey.pending()] == [[job_id], [job_id]]
+
+
+def test_the_same_command_goes_on_with_what_ended_early(jobs: Jobs) -> None:
+    """Only with the same archive of the same patient by the same person, and not with what still runs."""
+    same = (Path("/inbox/171651.1.2"), "p-1", Role.REVIEW, "anna")
+    first = jobs.begin(*same)
+    assert jobs.begin(*same) != first  # it waits
+    jobs.set_state(first, JobState("running", pid=os.getpid(), started=time.time()))
+    assert jobs.begin(*same) != first
+    for state in (JobState("failed"), JobState("refused"), JobState("running", pid=DEAD, started=time.time())):
+        jobs.set_state(first, state)
+        assert jobs.begin(*same) == first
+    jobs.cancel(first)
+    jobs.set_state(first, JobState("cancelled"))
+    assert jobs.begin(*same) == first and not jobs.is_cancelled(first)
+    jobs.set_state(first, JobState("failed"))
+    others = [
+        (Path("/inbox/2"), *same[1:]),
+        (same[0], "p-2", *same[2:]),
+        (*same[:3], "ben"),
+        (*same[:2], Role.TEST, "anna"),
+    ]
+    assert all(jobs.begin(*other) != first for other in others)
+    jobs.set_state(first, JobState("imported"))
+    assert jobs.begin(*same) != first
 
 
 def test_a_result_is_not_computed_twice(jobs: Jobs) -> None:
