@@ -47,6 +47,12 @@ def kept(store: Store, name: str, key: Hashable, make: Callable[[], T]) -> T:
     return made
 
 
+def forget(store: Store) -> None:
+    """Keep nothing of a store any more."""
+    with _LOCK:
+        _KEPT.pop(store, None)
+
+
 def cartridges(store: Store) -> pd.DataFrame:
     """`Store.cartridges`, not to be changed: the query counts every cell and decision, and a count asks often."""
     return kept(store, "cartridges", store.revision(), store.cartridges)
@@ -64,9 +70,9 @@ class Paced(Generic[T]):
     """
 
     SHARE = 0.05
-    """Of the time that may go into making it, as long as it rests no longer than that:"""
+    """Of the time that goes into making it, as long as that takes less than half a second."""
     LONGEST = 10.0
-    """Seconds: a figure must not stay behind the decisions above which it stands."""
+    """Seconds of rest at most: figures must not fall behind the decisions that they are about."""
 
     def __init__(self) -> None:
         self._making = Lock()

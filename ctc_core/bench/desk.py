@@ -139,7 +139,7 @@ def measure(folder: Path, repeats: int, progress: Progress) -> dict[str, Any]:
 
 def asked_row(store: Store, name: str, cells: int, question: Callable[[], Any], repeats: int) -> dict[str, Any]:
     """Median seconds of a question when somebody has decided in between, and what it takes otherwise."""
-    count_memory._KEPT.pop(store, None)
+    count_memory.forget(store)
     first, decided, again = seconds(question), [], []
     with next_revision(store) as decide:
         for _ in range(repeats):

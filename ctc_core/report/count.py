@@ -34,7 +34,7 @@ def counted(summary: Summary, found: CountReport) -> Counted:
 
 def _sentences(found: CountReport) -> Iterator[str]:
     yield (
-        f"The interval of the CTCs in 7.5 ml and P(at least {found.options.cut_off}) are about the patient's mean in "
+        f"The mean with its 95 % interval and P(at least {found.options.cut_off}) are about the patient's mean in "
         "7.5 ml of blood, not about this tube alone. They are estimated by simulation from the decisions, readers' "
         "error rates, how likely images nobody has decided on are CTCs, CTCs below the threshold, and the chance in "
         "drawing blood (Poisson)."

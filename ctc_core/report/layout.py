@@ -12,6 +12,7 @@ from reportlab.lib.colors import HexColor
 from reportlab.lib.units import mm
 from reportlab.platypus import CondPageBreak, KeepTogether, PageBreak, Paragraph, Spacer, Table, TableStyle
 
+from ctc_core.errors import printable
 from ctc_core.report import words
 from ctc_core.report.cells import SCALE, gallery
 from ctc_core.report.content import Content
@@ -38,8 +39,8 @@ def story(content: Content, signature: Signature | None, crops: dict[str, NDArra
 
 
 def _paragraph(text: str, style: str = "text") -> Any:
-    """Text from outside never is markup."""
-    return Paragraph(escape(text), styles()[style])
+    """Text from outside never is markup; what cannot be seen in it (turned writing, say) is shown to be there."""
+    return Paragraph(escape(printable(" ".join(text.split()))), styles()[style])
 
 
 def _top(content: Content, signature: Signature | None) -> list[Any]:
@@ -57,12 +58,9 @@ def when(signed: str) -> str:
 def _result(content: Content) -> Any:
     counted = content.counted
     on_events = f"{counted.confirmed_on_events} of them are CellSearch events"
-    low_high = "95 % interval not known"
-    if counted.concentration is not None:
-        low_high = f"95 % interval {counted.concentration.low:.1f} to {counted.concentration.high:.1f}"
     boxes = [
         ("CTCs confirmed", f"{counted.confirmed}", on_events),
-        ("CTCs in 7.5 ml", f"{counted.per_7_5_ml:.1f}", low_high),
+        ("CTCs in 7.5 ml", f"{counted.per_7_5_ml:.1f}", words.mean(counted.concentration)),
         (f"P(at least {counted.cut_off} in 7.5 ml)", words.percent(counted.p_patient), f"cut-off {counted.cut_off}"),
         ("CellSearch's count", f"{counted.cellsearch_assigned}", f"of {counted.cellsearch_events} events shown"),
     ]
@@ -112,14 +110,15 @@ def _table(rows: Rows, split: float = 0.3) -> Any:
 
 def _reading_rows(content: Content) -> Rows:
     reading, counted = content.reading, content.counted
-    readers = [f"{r.name}: {r.decisions} decisions, {_period(r.first, r.last)}" for r in reading.readers]
+    readers = [("", f"{r.name}: {r.decisions} decisions, {_period(r.first, r.last)}") for r in reading.readers]
     rows = [
         ("Blood", f"{counted.volume_ml:g} ml; {words.frames_read(content)}; {content.subject.cells:,} cells found"),
         ("Shown to readers", _shown(content)),
         ("Decided", f"{reading.decided}; not decided: {reading.undecided}; readers disagree: {reading.conflicts}"),
         ("Predictive value, desk", words.proportion(reading.model_ppv)),
         ("Predictive value, CellSearch", words.proportion(reading.cellsearch_ppv)),
-        ("Readers", "; ".join(readers) or "nobody yet"),
+        ("Readers", "" if readers else "nobody yet"),
+        *readers,  # a row each, since a row must fit on a page
         ("Agreement of readers", reading.agreement),
     ]
     if counted.unseen is not None and counted.unseen_bound is not None:

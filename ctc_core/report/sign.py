@@ -97,10 +97,16 @@ def sign(
         distinct: the person says that counted CTCs which lie close together are different cells.
 
     Raises:
-        UserError: another name, no reason, close pairs that nobody answers for, or something has changed since it was
-            shown, or is signed already.
+        UserError: another name, no reason, close pairs that nobody answers for, a second reading that hides something
+            from this person, or something has changed since it was shown, or is signed already.
     """
     _check_words(name, reason, reader)
+    if store.hides(shown.content.subject.cartridge_id):
+        message = (
+            f"{shown.content.subject.cartridge_id}: you have a second reading open that hides from you what others said"
+            " of these cells, so this report does not count it. Finish that reading (Relabel / Queue), then sign."
+        )
+        raise UserError(message)
     if shown.content.neighbours and not distinct:
         message = (
             f"{counted_twice(shown.content)} Decide one of two that are the same cell as non-CTC, or confirm that they"

@@ -26,6 +26,11 @@ def interval(value: Interval | None, digits: int = 1) -> str:
     return f"{value.estimate:.{digits}f} ({value.low:.{digits}f} to {value.high:.{digits}f})"
 
 
+def mean(value: Interval | None) -> str:
+    """The patient's mean, beside the number that was confirmed: its interval is of what is estimated, not of that."""
+    return f"mean {interval(value)}"
+
+
 def percent(value: float | None) -> str:
     """A probability, never rounded to certainty."""
     if value is None:
@@ -55,7 +60,11 @@ def counted_twice(content: Content) -> str:
     if not content.neighbours:
         return ""
     number = {picture.candidate_id: i for i, picture in enumerate(content.pictures, start=1)}
-    pairs = [f"{number[p.first]} and {number[p.second]} ({p.distance_um:.1f} µm)" for p in content.neighbours]
+    pairs = [
+        f"{lower} and {higher} ({pair.distance_um:.1f} µm)"
+        for pair in content.neighbours
+        for lower, higher in [sorted((number[pair.first], number[pair.second]))]
+    ]
     return (
         f"Perhaps counted twice: the counted CTCs {', '.join(pairs)} lie closer to each other than most CTCs are wide,"
         " and may show one cell. The count is not lowered for it."

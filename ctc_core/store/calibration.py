@@ -97,8 +97,8 @@ class CalibrationSets(Registry):
 
     def calibration_sets(self) -> tuple[CalibrationSet, ...]:
         """All sets, oldest first."""
-        rows, found = self._rows("SELECT * FROM journal_entry WHERE kind = ? ORDER BY seq", SET), []
-        for set_id, text, reader, time in rows[["subject", "new", "reader", "time"]].itertuples(index=False):
+        sql, found = "SELECT subject, new, reader, time FROM journal_entry WHERE kind = ? ORDER BY seq", []
+        for set_id, text, reader, time in self._rows(sql, SET).itertuples(index=False):
             new = json.loads(text)
             cells = pd.DataFrame({name: new[name] for name in ("cell_id", "label", "hard")})
             found.append(CalibrationSet(set_id, new["number"], cells, reader, time.to_pydatetime()))

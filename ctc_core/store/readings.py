@@ -10,6 +10,7 @@ import pandas as pd
 from ctc_core.store import decisions
 from ctc_core.store.journal import EVER
 from ctc_core.store.maps import Maps
+from ctc_core.store.reads import CANDIDATE_ID
 from ctc_core.types import Decision, Label
 
 
@@ -96,7 +97,7 @@ class Readings(Maps):
         with self._database.read() as cur:
             rows = cur.execute(
                 f"""
-                SELECT CASE what WHEN 'review' THEN 'event:' || target ELSE target END, label, reason
+                SELECT {CANDIDATE_ID}, label, reason
                 FROM readings_until({EVER}) WHERE cartridge_id = ? AND reader = ?
                 """,
                 [cartridge_id, reader],

@@ -18,6 +18,9 @@ from ctc_core.store.journal import EVER
 from ctc_core.store.values import ModelRecord, Said
 from ctc_core.types import EMBEDDING_DIM
 
+CANDIDATE_ID = "CASE what WHEN 'review' THEN 'event:' || target ELSE target END"
+"""How rows of `reading`, `readings_until` and `consensus_until` are called on the pages: cell_id, or event:<rid>."""
+
 _TOGETHER = """
 SELECT {}, label, CASE WHEN conflict THEN reader || ' disagree' ELSE reader END AS reader, reason, time
 FROM {} WHERE cartridge_id = ?
@@ -128,12 +131,12 @@ class Reads:
         with self._database.read() as cur:
             rows = cur.execute(
                 f"""
-                SELECT CASE what WHEN 'review' THEN 'event:' || target ELSE target END, * EXCLUDE (target, reason)
+                SELECT {CANDIDATE_ID}, label, reader, time
                 FROM ({_TOGETHER.format("what, target", f"consensus_until({EVER})")})
                 """,
                 [cartridge_id],
             ).fetchall()
-        return {target: Said(label, reader, time) for target, _, label, reader, time in rows}
+        return {target: Said(*rest) for target, *rest in rows}
 
     def label_history(self, cell_id: str) -> pd.DataFrame:
         """id, seq, label (missing: withdrawn), previous, reader, reason, session, time; oldest first."""

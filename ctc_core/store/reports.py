@@ -20,6 +20,7 @@ from ctc_core.errors import StoreError
 from ctc_core.models import sha256
 from ctc_core.store.disk import sync_folder
 from ctc_core.store.journal import EVER
+from ctc_core.store.reads import CANDIDATE_ID
 from ctc_core.store.registry import Registry, draft
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class Reports(Registry):
             cartridge_id,
         )
 
+    def hides(self, cartridge_id: str) -> bool:
+        """Whether a second reading hides from who reads now what others say of cells of a cartridge."""
+        sql = "SELECT 1 FROM blinded JOIN cell ON cell_id = target WHERE cartridge_id = ? LIMIT 1"
+        return not self._rows(sql, cartridge_id).empty
+
     def manifest_sha256(self, cartridge_id: str) -> str:
         """Hash of the manifest of a cartridge's bundle, which names the hash of each of its files."""
         rows = self._rows(
@@ -110,7 +116,7 @@ class Reports(Registry):
                 for one in signed
                 for row in cur.execute(
                     f"""
-                    SELECT CASE what WHEN 'review' THEN 'event:' || target ELSE target END
+                    SELECT {CANDIDATE_ID}
                     FROM readings_until({EVER}) WHERE cartridge_id = ? AND seq < ? AND reader = ?
                     """,
                     [*one, reader],

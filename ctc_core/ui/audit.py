@@ -61,7 +61,7 @@ def show_report(report: Report) -> None:
     """What `verify` found."""
     counts = f"{report.entries:,} entries, {report.decisions:,} decisions, {report.cells:,} cells"
     if report.ok:
-        st.success(f"Journal, store and bundles say the same: {counts}.", icon=":material/check:")
+        st.success(f"Journal, store, bundles and scores say the same: {counts}.", icon=":material/check:")
         return
     n = len(report.problems)
     st.error(f"{n} difference{'s' if n > 1 else ''} in {counts}:", icon=":material/error:")
@@ -104,7 +104,10 @@ def show_entries(table: pd.DataFrame, *, more: bool) -> None:
         table,
         hide_index=True,
         key="audit_entries",
-        column_config={"Time (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss.SSS")},
+        column_config={
+            "Time (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss.SSS"),
+            **{name: st.column_config.TextColumn(width="small") for name in ("About", "Before", "After")},
+        },
     )
     rest = f" Older ones: give the number {int(table.Entry.iloc[-1])} under Before entry." if more else ""
     st.caption(plain(f"{len(table):,} entries, newest first.{rest}"))

@@ -52,7 +52,7 @@ def f1_table(view: MapView) -> pd.DataFrame:
         "Cells on the map": rows.cells.map("{:,}".format),
     })  # fmt: skip
     if rows.share.notna().any():
-        table["This patient's cells"] = rows.share.map("{:.1%}".format).where(rows.share.notna(), "–")
+        table["This patient's cells"] = (100 * rows.share).map("{:.1f} %".format).where(rows.share.notna(), "–")
     return table
 
 

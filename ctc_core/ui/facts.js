@@ -41,7 +41,7 @@ function facts(row, decision, { scope, showScore, about }) {
     "Nucleus to cell": about?.ratio == null ? null : about.ratio.toFixed(2),
     Gate: opinion(about),
     "Mean DAPI, CK, CD45": about ? null : [row.dapi_mean, row.ck_mean, row.cd45_mean].map(whole).join(", "),
-    "Frame, y, x": `${row.frame}, ${whole(row.y)}, ${whole(row.x)}`,
+    "Frame, y, x": `${row.frame}, ${Math.round(row.y)}, ${Math.round(row.x)}`,
     Cartridge: row.cartridge_id === scope ? null : row.cartridge_id,
     CellSearch: row.group === null ? null : cellsearch,
     Decision: problem ?? (label ? `${LABELS[label]}, ${state}${reader}` : row.reader ?? "none yet"),

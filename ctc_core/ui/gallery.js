@@ -82,6 +82,7 @@ function createDesk(root) {
   }
 
   function send(entry) {
+    if (isLeft(filmName, scope)) return;
     refused.delete(entry.candidate_id);
     box.add(entry);
     remember();
@@ -190,15 +191,14 @@ function createDesk(root) {
   };
 
   function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !rows.length || !meant(event, root)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !rows.length || isLeft(filmName, scope) || !meant(event, root)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const current = () => rows[at.get(focus)];
     const action = KEYS[key] ? () => decide(KEYS[key]) : TAGS[key] ? () => tags.toggle(current(), TAGS[key]) : actions[key];
     if (!action) return;
     event.preventDefault();
     event.stopPropagation();
-    const moves = event.key.length > 1;
-    if (moves || !event.repeat) action();  // a key held down decides once
+    if (event.key.length > 1 || !event.repeat) action();  // a key held down decides once
   }
 
   const onFilm = () => { film = films.get(filmName) ?? null; for (const card of cards.values()) card.dataset.drawn = "?"; redraw(); };

@@ -61,6 +61,7 @@ _GALLERY = st.components.v2.component(
     ),
 )
 _FILM = st.components.v2.component("ctc_film", js=_read("film.js"))
+_OPENED = st.components.v2.component("ctc_opened", js=_read("opened.js"))
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,15 @@ def gallery(
         on_decisions_change=lambda: _receive(key, user, save, save_tags),
         on_drained_change=drain or (lambda: None),
     )
+
+
+def opened(scope: str, *, key: str) -> None:
+    """Tell the gallery `key` at once what the page is about now. Call it before anything is computed.
+
+    The cells of another scope stay on the screen until the new ones are there, and take no key any more.
+    """
+    with st.sidebar:  # where it takes no room
+        _OPENED(key=f"{key}_opened", data={"film": key, "scope": scope}, height=1)
 
 
 def film(

@@ -40,9 +40,7 @@ ALARM = (
     "More cells of this patient are unlike anything labelled than in other patients. What is said here about errors "
     "holds for the other cells only: look at the unlike ones yourself before you trust the count."
 )
-WHY_WEAKEST = (
-    " Weakest by cross-validation on training patients; the figures are those of test patients, which never choose."
-)
+WHY_WEAKEST = " Weakest by cross-validation on training patients; the figures are of test patients."
 NO_CLUSTERS = "No clusters were found on this map: all cells lie in the background."
 
 
@@ -91,8 +89,8 @@ def show_draw(draw: DrawReliability) -> None:
 
 def _share(draw: DrawReliability, area: Area) -> tuple[str, str]:
     candidates, cells = draw.candidates.share(area), draw.cells.share(area)
-    of = f"of {draw.candidates.n:,} candidates" + ("" if cells is None else f"; {cells:.0%} of all cells")
-    return "–" if candidates is None else f"{candidates:.0%}", of
+    of = f"of {draw.candidates.n:,} candidates" + ("" if cells is None else f"; {100 * cells:.0f} % of all cells")
+    return "–" if candidates is None else f"{100 * candidates:.0f} %", of
 
 
 def _expected(errors: Interval) -> tuple[str, str]:
@@ -141,7 +139,7 @@ def about_selection(view: MapView, selection: Selection) -> str:
         wrong = int((mistakes != Mistake.NONE).sum())
         return f"{cells}, {tests:,} of them labelled test cells; the classifier is wrong about {wrong:,} of these."
     row = next(row for row in view.rows if row.cluster == selection.cluster)
-    share = "" if row.share is None else f" {row.share:.1%} of this patient's cells lie here."
+    share = "" if row.share is None else f" {100 * row.share:.1f} % of this patient's cells lie here."
     chosen = WHY_WEAKEST if selection.cluster == view.weakest else ""
     return f"{cells}. {figures(row)[:1].upper()}{figures(row)[1:]}.{share}{chosen}"
 

@@ -89,3 +89,10 @@ function next(index, n, open) {
   const order = Array.from({ length: n }, (_, k) => (index + 1 + k) % n);
   return order.find(open) ?? Math.min(index + 1, n - 1);
 }
+
+// Whether the page has opened another cartridge meanwhile (opened.js). Its cells take seconds to come; until then those
+// of the one before are still on the screen, and no key is meant for them.
+function isLeft(gallery, scope) {
+  const now = globalThis.ctcOpened?.get(gallery);
+  return now !== undefined && now !== scope;
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -28,10 +29,20 @@ def about_round(standing: Round) -> str:
     return " ".join(sentences)
 
 
-def gallery_rows(queue: pd.DataFrame) -> pd.DataFrame:
+_SCORE = re.compile(r" \(P = [0-9.]+(?:, ([^)]+))?\)")
+
+
+def without_score(reason: str) -> str:
+    """Why a cell is asked for, without P(CTC): whoever judges by the cell alone shall not see it."""
+    return _SCORE.sub(lambda found: f" ({found[1]})" if found[1] else "", reason)
+
+
+def gallery_rows(queue: pd.DataFrame, *, show_score: bool) -> pd.DataFrame:
     """The queue in the gallery's columns. Which cells are second readings is not told."""
     named = [None if pd.isna(cluster) else cluster_name(int(cluster)) for cluster in queue.cluster]
     shown = queue.rename(columns={"cell_id": "candidate_id", "reason": "why"})
+    if not show_score:
+        shown["why"] = shown.why.map(without_score)
     return shown.assign(cluster=pd.Series(named, index=queue.index, dtype=object), own=queue.label)
 
 
@@ -54,7 +65,7 @@ def show_queue(desk: Desk, user: User, standing: Round) -> None:
         key="relabel_score",
         help="Off, you judge the cell by itself, and your label tells the classifier more.",
     )
-    rows = gallery_rows(desk.store.queue(standing.round_id))
+    rows = gallery_rows(desk.store.queue(standing.round_id), show_score=show_score)
     signed = desk.store.signed_off(list(rows.cartridge_id.unique()), user.name)
     gallery(
         rows.assign(signed=rows.candidate_id.isin(signed)),

@@ -47,7 +47,7 @@ def agreement_table(store: Store) -> pd.DataFrame:
         {
             "Between": name,
             "Cells read twice or more": f"{found.n:,}",
-            "Agreement": "–" if found.observed is None else f"{found.observed:.0%}",
+            "Agreement": "–" if found.observed is None else f"{100 * found.observed:.0f} %",
             "Kappa": kappa_words(found),
         }
         for name, found in rows
@@ -88,7 +88,8 @@ def show_conflicts(store: Store, user: User) -> None:
     captions = tuple(f"{number}: {said(*what)}" for number, (_, *what) in enumerate(said_by, start=1))
     heading = f"{len(shown)} of {len(conflicts)} cells, the oldest first"
     cell_rows([CellRow(heading, tuple(cells), captions)], map_crops(store, list(cells)), key="conflicts")
-    with st.form("adjudicate"):
+    # A click is meant for the cells that were on the screen: with others there by now it is nobody's.
+    with st.form(f"adjudicate_{'|'.join(cells)}"):
         cell = st.selectbox("Cell", list(cells), format_func=lambda cell: cells[cell])
         label = st.radio(
             "Decision", list(LABEL_NAMES), index=None, format_func=lambda label: LABEL_NAMES[label], horizontal=True

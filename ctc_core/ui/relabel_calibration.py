@@ -36,9 +36,7 @@ MEANING = (
     "of the CTCs, called so. Specificity: of all other cells, not called CTC. Unsure is left out of all of them. "
     "All with 95 % intervals. Hard are the cells whose label the classifier supports least."
 )
-NONE_YET = (
-    "It is a fixed set of cells whose labels are settled. Every reader reads it blind and then sees the own agreement. "
-)
+NONE_YET = "It is a fixed set of settled cells. Every reader reads it blind and then sees their own agreement. "
 WHERE = "Cells of training patients only, half of them CTCs, and half of each hard ones for the classifier."
 
 

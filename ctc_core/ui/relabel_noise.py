@@ -53,7 +53,8 @@ def _show_page(store: Store, user: User, rejected: pd.DataFrame) -> None:
         for first in range(0, len(shown), ROW)
     ]
     cell_rows(rows, map_crops(store, list(shown.cell_id)), key="relabel_aside_cells")
-    chosen = st.pills("Give back", numbers, selection_mode="multi", key=f"relabel_back_{page}")
+    key = f"relabel_back_{'|'.join(shown.cell_id)}"  # numbers are of these cells, whatever is set aside meanwhile
+    chosen = st.pills("Give back", numbers, selection_mode="multi", key=key)
     reason = st.text_input("Reason", max_chars=500, key="relabel_back_reason")
     if st.button("Give these cells back", disabled=not (chosen and reason.strip()), icon=":material/undo:"):
         back = [cell for number, cell in zip(numbers, shown.cell_id, strict=True) if number in chosen]

@@ -12,6 +12,7 @@ import streamlit as st
 
 from ctc_core.map_view import cluster_name
 from ctc_core.rounds import replay
+from ctc_core.spreadsheet import safe
 from ctc_core.store import Round, Store
 from ctc_core.ui.relabel_outcome import f1_words
 from ctc_core.ui.relabel_start import first_of, strategy_title
@@ -103,14 +104,13 @@ def figure(rows: pd.DataFrame) -> alt.FacetChart:
     scale = alt.Scale(domain=[0, 1])
     band = base.mark_area(opacity=0.18).encode(alt.Y("low:Q", scale=scale, title="F1"), alt.Y2("high:Q"))
     line = base.mark_line(point=alt.OverlayMarkDef(size=40)).encode(alt.Y("f1:Q", scale=scale))
-    panels = alt.layer(band, line, data=rows).properties(width=190, height=150)
+    panels = alt.layer(band, line, data=rows).properties(width=175, height=150)
     return panels.facet(alt.Facet("cluster:N", sort=order, title=None), columns=4)
 
 
 def csv(rows: pd.DataFrame) -> bytes:
-    """For spreadsheets: what one of them would take for a formula gets a quote in front."""
-    guarded = rows.map(lambda value: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value)
-    return bytes(guarded.to_csv(index=False).encode())
+    """For spreadsheets."""
+    return bytes(rows.map(safe).to_csv(index=False).encode())
 
 
 def show_rounds(store: Store) -> None:

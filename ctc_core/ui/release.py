@@ -28,10 +28,11 @@ def show_release(store: Store, pseudonym: str, user: User) -> None:
         if now.why_not or not user.may(AccountRole.EXPERT):
             st.text(now.why_not or "Only an expert can release a patient. Ask one of your lab.")
             return
-        with st.form("candidates_release", border=False):
-            reason = st.text_input("Reason", max_chars=500, key="candidates_release_reason")
+        key = f"candidates_release_{pseudonym}"  # a click that was meant for another patient is nobody's
+        with st.form(key, border=False):
+            reason = st.text_input("Reason", max_chars=500, key=f"{key}_reason")
             label = f"Release what was decided of {plain(pseudonym)} ({now.decided})"
-            sent = st.form_submit_button(label, icon=":material/school:", key="candidates_release_send")
+            sent = st.form_submit_button(label, icon=":material/school:", key=f"{key}_send")
         if sent:
             release(store, pseudonym, reader=user.name, session=user.session, reason=reason)
             st.rerun()

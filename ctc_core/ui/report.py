@@ -6,6 +6,7 @@ import streamlit as st
 
 from ctc_core.counting import CountOptions
 from ctc_core.enumeration import CUT_OFFS, Cancer
+from ctc_core.errors import UserError
 from ctc_core.exports.names import FORMATS, Format, Which
 from ctc_core.exports.write import zipped
 from ctc_core.report import sign, words
@@ -18,6 +19,8 @@ from ctc_core.ui.session import User
 CANCERS = {"Breast or prostate": CUT_OFFS[Cancer.BREAST], "Colorectal": CUT_OFFS[Cancer.COLORECTAL]}
 """CTCs in 7.5 ml from which the outlook is worse."""
 PDF = "application/pdf"
+_SEEN = "report_seen"
+"""In the session: `sign.statement` of the report that the person has before them."""
 
 
 def choose_options() -> CountOptions:
@@ -56,10 +59,9 @@ def show_state(draft: Draft) -> None:
 def show_result(content: Content) -> None:
     """The figures that stand at the top of the report, and what they rest on."""
     counted = content.counted
-    limits = counted.concentration
     figures = [
         ("Confirmed CTCs", f"{counted.confirmed}", "by readers of this desk"),
-        ("CTCs in 7.5 ml", f"{counted.per_7_5_ml:.1f}", f"{limits.low:.1f} to {limits.high:.1f}" if limits else "–"),
+        ("CTCs in 7.5 ml", f"{counted.per_7_5_ml:.1f}", words.mean(counted.concentration)),
         (f"P(at least {counted.cut_off} in 7.5 ml)", words.percent(counted.p_patient), f"cut-off {counted.cut_off}"),
         ("CellSearch's count", f"{counted.cellsearch_assigned}", f"of {counted.cellsearch_events} events shown"),
         ("Undecided", f"{content.reading.undecided}", "candidates and events"),
@@ -90,7 +92,13 @@ def show_file(store: Store, draft: Draft) -> None:
 
 
 def show_signing(store: Store, draft: Draft, user: User) -> None:
-    """Signing: one's own name again, and a reason."""
+    """Signing: one's own name again, and a reason.
+
+    Raises:
+        UserError: what is on the screen is not what the report says by now, or as `sign.sign`.
+    """
+    seen, now = st.session_state.get(_SEEN), sign.statement(draft.content)
+    st.session_state[_SEEN] = now
     if draft.is_signed:
         st.caption("This report is signed. It can be signed again when something in it has changed.")
         return
@@ -105,6 +113,9 @@ def show_signing(store: Store, draft: Draft, user: User) -> None:
             "I have looked at the pairs that may be one cell: they are different cells", key="report_distinct"
         )
         sent = st.form_submit_button("Sign this report", icon=":material/draw:")
+    if sent and seen != now:
+        message = "The report has changed since you looked at it; nothing was signed. Look at it again, then sign."
+        raise UserError(message)
     if sent:
         by = {"reader": user.name, "session": user.session}
         sign.sign(store, draft, name=name, reason=reason, **by, distinct=distinct)

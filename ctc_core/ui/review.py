@@ -19,7 +19,7 @@ from ctc_core.store import Store
 from ctc_core.ui.messages import plain
 
 LESS_CERTAIN = (
-    "P(CTC) is below the threshold, and {place} is an area where the classifier cannot be trusted in this draw. "
+    "P(CTC) is below the threshold, and the cell lies where the classifier cannot be trusted in this draw ({place}). "
     "Chance of a CTC: {chance}."
 )
 UNLIKE = "P(CTC) is below the threshold, but the cell is unlike anything labelled, where the classifier says little."

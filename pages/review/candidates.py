@@ -10,7 +10,7 @@ from ctc_core.ui import review, review_count
 from ctc_core.ui.choose_cartridge import choose_cartridge
 from ctc_core.ui.desk import open_desk
 from ctc_core.ui.follow_up import show_follow_up
-from ctc_core.ui.gallery import film, gallery
+from ctc_core.ui.gallery import film, gallery, opened
 from ctc_core.ui.messages import empty_state, explained
 from ctc_core.ui.release import show_release
 from ctc_core.ui.report import choose_options
@@ -23,6 +23,7 @@ desk = open_desk()
 store, blind = desk.store, desk.settings.hide_score
 chosen = choose_cartridge(store, "Candidates", then="Its candidates appear here.")
 cartridge_id = chosen.cartridge_id
+opened(cartridge_id, key="candidates_gallery")
 
 with chosen.head:
     st.session_state.setdefault("candidates_threshold", desk.settings.threshold)  # the marks below move it, too

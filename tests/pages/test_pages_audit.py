@@ -65,7 +65,7 @@ def test_verification_says_what_differs(open_app: OpenApp, small_store: Callable
     decide(data)
     at = open_app(PAGE)
     verify(at)
-    assert at.success[0].value.startswith("Journal, store and bundles say the same: ")
+    assert at.success[0].value.startswith("Journal, store, bundles and scores say the same: ")
     (bundle,) = (data / "bundles").iterdir()
     (bundle / "cells.parquet").write_bytes(b"x")
     verify(at)

@@ -89,14 +89,12 @@ def test_map_opens_on_the_weakest_cluster(open_map: Callable[..., AppTest]) -> N
     at = open_map(view)
     assert not at.exception
     assert [title.value for title in at.subheader] == ["Cluster 2, weakest"]
-    assert (
-        "100 cells. F1 0.52 (0.36 to 0.68), n = 60. 12.0% of this patient's cells lie here. Weakest by cross-validation"
-        in captions(at)
-    )  # an eighth of 800
+    figures = "100 cells. F1 0.52 (0.36 to 0.68), n = 60. 12.0 % of this patient's cells lie here."  # an eighth of 800
+    assert f"{figures} Weakest by cross-validation" in captions(at)
     assert {metric.label: (metric.value, metric.delta) for metric in at.metric} == {
-        "In strong clusters": ("70%", "of 50 candidates; 77% of all cells"),
-        "In weak clusters": ("12%", "of 50 candidates; 10% of all cells"),
-        "Not known": ("18%", "of 50 candidates; 13% of all cells"),
+        "In strong clusters": ("70 %", "of 50 candidates; 77 % of all cells"),
+        "In weak clusters": ("12 %", "of 50 candidates; 10 % of all cells"),
+        "Not known": ("18 %", "of 50 candidates; 13 % of all cells"),
         "Unlike anything labelled": ("9", "cells; 2 candidates"),
         "Expected false CTCs": ("3.2", "95 % interval 1 to 6"),
         "Expected missed CTCs": ("0.4", "95 % interval 0 to 2"),
@@ -108,7 +106,7 @@ def test_an_unusual_patient_is_named(open_map: Callable[..., AppTest]) -> None:
     nothing = replace(made_draw(), candidates=Shares(0, 0, 0, 0), alarm=True)
     at = open_map(replace(made_map(200), draw=nothing))
     assert "unlike anything labelled" in at.warning[0].value
-    assert (at.metric[0].value, at.metric[0].delta) == ("–", "of 0 candidates; 77% of all cells")
+    assert (at.metric[0].value, at.metric[0].delta) == ("–", "of 0 candidates; 77 % of all cells")
 
 
 def test_figures_lowest_first_and_no_figure_without_labels(open_map: Callable[..., AppTest]) -> None:

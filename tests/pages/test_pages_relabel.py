@@ -12,9 +12,11 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ctc_core.store import RoundDraft, Store, relabelling
-from ctc_core.types import Label, Role
+from ctc_core.types import Decision, Label, Role
 from ctc_core.ui import relabel, relabel_outcome, relabel_start
+from ctc_core.ui.desk import open_desk
 from ctc_core.ui.relabel import gallery_rows
+from ctc_core.ui.relabel_noise import PAGE
 from ctc_core.ui.relabel_rounds import csv, figures_over_rounds, rounds_table
 from ctc_core.ui.relabel_start import has_training_cells
 from tests.mapped_store import label, label_many
@@ -108,10 +110,23 @@ def test_queue_tells_nothing_of_other_readers(mapped_store: Path) -> None:
     with Store.open(mapped_store) as store:
         round_id = open_round(store, range(60, 64), reader="bela")
         label(store, "T1", 60, None, "nothing")
-        rows = gallery_rows(store.queue(round_id))
+        rows = gallery_rows(store.queue(round_id), show_score=False)
         assert list(rows.cluster) == ["Cluster 0"] * 4
         assert list(rows.why) == ["Typical of its cluster."] * 4
         assert rows.own.isna().all()
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("The classifier is unsure here (P = 0.50).", "The classifier is unsure here."),
+        ("To check what is sure (P = 0.97, cluster 3); so.", "To check what is sure (cluster 3); so."),
+        ("Farthest from all labels (2.5).", "Farthest from all labels (2.5)."),
+    ],
+)
+def test_a_reason_does_not_tell_the_score_that_is_hidden(reason: str, told: str) -> None:
+    queue = pd.DataFrame({"cell_id": ["c-1"], "reason": [reason], "cluster": [np.nan], "label": [None]})
+    assert [gallery_rows(queue, show_score=shown).why[0] for shown in (True, False)] == [reason, told]
 
 
 def test_others_are_named_not_shown(open_app: OpenApp, mapped_store: Path) -> None:
@@ -258,8 +273,6 @@ def test_formulas_do_not_leave_as_formulas() -> None:
 
 
 def test_conflicts_are_settled_with_a_reason(open_app: OpenApp, mapped_store: Path) -> None:
-    from ctc_core.types import Decision, Label
-
     with Store.open(mapped_store) as store:
         cell = str(store.cells("T1").cell_id[1])
         store.decide([Decision("b-1", "T1", cell, None, Label.CTC, "bela", "tests")])
@@ -275,6 +288,25 @@ def test_conflicts_are_settled_with_a_reason(open_app: OpenApp, mapped_store: Pa
     at.button[0].click().run()
     assert not at.exception
     assert "There is no cell about which readers disagree." in [caption.value for caption in at.caption]
+
+
+def test_a_click_settles_no_other_cell_than_the_one_that_was_chosen(open_app: OpenApp, mapped_store: Path) -> None:
+    """Another expert settles the first of three meanwhile, so that the list moves up."""
+    with Store.open(mapped_store) as store:
+        cells = [str(store.cells("T1").cell_id[number]) for number in (1, 2, 4)]
+        store.decide([Decision(cell, "T1", cell, None, Label.CTC, "bela", "tests") for cell in cells])
+    at = open_app()
+    at.session_state["rounds_tab"] = "Agreement"
+    at.switch_page(ROUNDS).run()
+    at.selectbox[0].select_index(2)
+    at.radio[0].set_value("ctc")
+    at.text_input[0].set_value("seen together")
+    store = open_desk().store
+    store.adjudicate(cells[0], Label.NON_CTC, reader="eva", session="s", reason="first")
+    at.button[0].click().run()
+    assert not at.exception
+    settled = store.audit(kinds=["adjudicate"])
+    assert settled.subject.tolist() == [f"T1/{cells[0]}"]
 
 
 def test_training_cells_are_needed(mapped_store: Path) -> None:
@@ -295,7 +327,7 @@ def test_rejects_of_the_noise_filter_are_given_back(open_app: OpenApp, mapped_st
     at.session_state["relabel_aside"] = True
     at.run()
     assert not at.exception
-    at.session_state["relabel_back_1"] = [2, 3]
+    at.session_state[f"relabel_back_{'|'.join(cells[:PAGE])}"] = [2, 3]
     at.run()
     at.text_input(key="relabel_back_reason").set_value("these are cells").run()
     next(button for button in at.button if button.label == "Give these cells back").click().run()

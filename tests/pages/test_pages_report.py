@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from ctc_core.store import Store
 from ctc_core.types import Label
+from ctc_core.ui.desk import open_desk
 from tests.mapped_store import label
 from tests.pages.conftest import OpenApp
 
@@ -53,6 +54,23 @@ def test_signing(open_app: OpenApp, decided: Path) -> None:
     assert any(text.value.endswith("UTC, anna: All read.") for text in at.text)
     files = sorted(path.name for path in (decided / "reports" / "R1").iterdir())
     assert files == ["v1.json", "v1.pdf"]
+
+
+def test_nothing_is_signed_that_was_not_on_the_screen(open_app: OpenApp, decided: Path) -> None:
+    """Another reader decides, or another cartridge is chosen, between the look and the click."""
+    at = on_r1(open_app)
+    label(open_desk().store, "R1", 1, Label.CTC)
+    fill(at)
+    changed = "The report has changed since you looked at it; nothing was signed."
+    assert at.error[0].value.replace("\\", "").startswith(changed)
+    assert {metric.label: metric.value for metric in at.metric}["Confirmed CTCs"] == "2"
+    at.selectbox(key="cartridge").set_value("E1")  # and the click comes in the same run
+    fill(at)
+    assert at.error[0].value.replace("\\", "").startswith(changed)
+    assert not (decided / "reports").exists()
+    fill(at)
+    assert not at.error and at.success[0].value.startswith("Version 1, signed ")
+    assert [path.name for path in (decided / "reports").iterdir()] == ["E1"]
 
 
 def test_neighbours_that_may_be_one_cell_are_asked_about(

@@ -30,7 +30,7 @@ def test_a_signed_report_says_everything() -> None:
     text = " ".join(pages(made_report.content(), made_report.SIGNATURE, made_report.N))
     for part in (
         "Patient P-017 (role review), cartridge 171651.1.2. Version 2, signed 2026-11-23 10:12 UTC.",
-        "95 % interval 13.2 to 32.8", "P(at least 5 in 7.5 ml)", "over 99 %", "of 210 events shown",
+        "mean 21.4 (13.2 to 32.8)", "P(at least 5 in 7.5 ml)", "over 99 %", "of 210 events shown",
         "174 of 175 frames; 1 could not be read and is not counted; 14,702 cells found",
         "64 candidates from P(CTC) 0.5; 171 further CellSearch events",
         "0.6 expected after reading; with 95 % confidence at most 2",
@@ -79,7 +79,7 @@ def test_a_report_without_anything() -> None:
     (text,) = pages(made_report.bare_content(), None, 0)
     for part in (
         "0 further CellSearch events; there was no classifier, so no cell was a candidate",
-        "nothing decided yet", "nobody yet", "not known", "95 % interval not known",
+        "nothing decided yet", "nobody yet", "mean not known",
         "There is no map yet. Build one", "None: no cell was confirmed as a CTC.",
         "the count is 0 because nobody has read the cartridge", "This is a draft. Nobody answers for it",
     ):  # fmt: skip

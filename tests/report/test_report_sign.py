@@ -14,10 +14,12 @@ from ctc_core.errors import StoreError, UserError
 from ctc_core.report import sign
 from ctc_core.report.content import from_json
 from ctc_core.settings import Settings
-from ctc_core.store import Store, verify
+from ctc_core.store import RoundDraft, Store, verify
+from ctc_core.store.accounts import Person
 from ctc_core.types import Decision, Label
 from tests.commands import run
 from tests.mapped_store import CELLS, label
+from tests.small_store import ENCODER
 
 WORDS = {"name": "anna", "reason": "All read.", "reader": "anna", "session": "tests"}
 
@@ -145,6 +147,25 @@ def test_the_same_is_not_signed_twice(store: Store) -> None:
     sign.sign(store, sign.draft(store, "R1", 0.5), **WORDS)
     with pytest.raises(UserError, match="version 1 says the same and is signed"):
         sign.sign(store, sign.draft(store, "R1", 0.5), **WORDS)
+
+
+def test_nobody_signs_what_is_hidden_from_them(store: Store) -> None:
+    """Figures of a person with a blind second reading lack what others said."""
+    words = {**WORDS, "name": "carl", "reader": "carl"}
+    counted = sign.draft(store, "T1", 0.5).content.counted.confirmed
+    asked = RoundDraft(
+        encoder_id=ENCODER, strategy="random", cell_ids=(str(store.cells("T1").cell_id[0]),), blind=(True,)
+    )
+    opened = store.open_round(asked, reader="carl", session="s")
+    store.answer(lambda: Person("carl"))
+    draft = sign.draft(store, "T1", 0.5)
+    assert draft.content.counted.confirmed == counted - 1
+    with pytest.raises(UserError, match="T1: you have a second reading open that hides from you what others said"):
+        sign.sign(store, draft, **words)
+    assert store.reports() == () and not store.hides("T2")
+    store.abandon_round(opened.round_id, reader="carl", session="s", reason="to sign")
+    sign.sign(store, sign.draft(store, "T1", 0.5), **words, distinct=True)
+    assert from_json(store.reports()[0].content.read_text()).counted.confirmed == counted
 
 
 @pytest.fixture
