@@ -69,8 +69,8 @@ class Paced(Generic[T]):
     Whoever asks in between, or while somebody makes it, is given what was made last.
     """
 
-    SHARE = 0.05
-    """Of the time that goes into making it, as long as that takes less than half a second."""
+    SHARE = 0.02
+    """Of the time that goes into making it, as long as that takes less than a fifth of a second."""
     LONGEST = 10.0
     """Seconds of rest at most: figures must not fall behind the decisions that they are about."""
 

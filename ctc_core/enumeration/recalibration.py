@@ -105,7 +105,8 @@ def design(table: pd.DataFrame) -> Array:
 def chances(coefficients: Array, x: Array) -> Array:
     """(s, n) probability that a reader calls each of n images a CTC, for each of s sets of coefficients (s, k)."""
     odds = coefficients @ x.T
-    np.exp(np.negative(odds, out=odds), out=odds)  # in place: a draw's samples are 100 MB
+    with np.errstate(over="ignore"):  # 1 / (1 + inf) is 0, as it should be
+        np.exp(np.negative(odds, out=odds), out=odds)  # in place: a draw's samples are many
     odds += 1
     return np.asarray(np.divide(1, odds, out=odds))
 

@@ -14,6 +14,7 @@ import threading
 import time
 from datetime import datetime
 
+import pyarrow as pa
 import streamlit as st
 
 from ctc_core import backups, fitting, job_kinds, mapping
@@ -150,6 +151,7 @@ def open_desk() -> Desk:
     """
     settings = Settings()
     require_log_in(settings)
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what the largest galleries took for ever
     desk = Desk(settings)
     _spare_the_collector()
     return desk

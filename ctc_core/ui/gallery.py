@@ -9,7 +9,7 @@ Saving the same id twice changes nothing, so reloads, reruns and a dying server 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,9 +138,9 @@ def opened(scope: str, *, key: str) -> None:
 
 
 def film(
-    pictures: pd.DataFrame, *, key: str, about: pd.DataFrame | None = None, labelled: pd.DataFrame | None = None
+    pictures: pa.Table, *, key: str, about: pd.DataFrame | None = None, labelled: pd.DataFrame | None = None
 ) -> None:
-    """Send the pictures of the gallery `key`: candidate_id and crop (3 * 48 * 48 bytes: DAPI, CK, CD45, uint8).
+    """Send the pictures (`crop_table`) of the gallery `key`.
 
     With what is known of its cells (`about`, columns of `ABOUT`) and the labelled cells that are shown beside them
     (columns of `LABELLED`).
@@ -151,11 +151,16 @@ def film(
     nothing = pd.DataFrame(index=range(0))
     data = {
         "film": key,
-        "crops": arrow(pictures, FILM),
+        "crops": pictures,
         "about": arrow(nothing if about is None else about, ABOUT),
         "labelled": arrow(nothing if labelled is None else labelled, LABELLED),
     }
     _FILM(key=f"{key}_film", data=data, height=1)
+
+
+def crop_table(candidate_ids: Sequence[str], crops: Sequence[bytes]) -> pa.Table:
+    """The pictures of candidates: 3 * 48 * 48 bytes each, DAPI, CK, CD45, uint8."""
+    return pa.table([pa.array(candidate_ids, pa.string()), pa.array(crops, pa.binary())], schema=FILM)
 
 
 def arrow(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:

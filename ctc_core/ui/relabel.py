@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from ctc_core.jobs import ACTIVE, FAILED
@@ -15,7 +16,7 @@ from ctc_core.mapped import map_crops
 from ctc_core.rounds import finishing, request_finish
 from ctc_core.store import Round, Store
 from ctc_core.ui.desk import Desk
-from ctc_core.ui.gallery import Clock, gallery
+from ctc_core.ui.gallery import Clock, crop_table, gallery
 from ctc_core.ui.messages import explained, plain
 from ctc_core.ui.relabel_start import strategy_title
 from ctc_core.ui.review import outbox_name
@@ -46,10 +47,9 @@ def gallery_rows(queue: pd.DataFrame, *, show_score: bool) -> pd.DataFrame:
     return shown.assign(cluster=pd.Series(named, index=queue.index, dtype=object), own=queue.label)
 
 
-def queue_pictures(store: Store, cell_ids: Sequence[str]) -> pd.DataFrame:
-    """candidate_id and crop of the queue's cells."""
-    crops = [crop.tobytes() for crop in map_crops(store, cell_ids)]
-    return pd.DataFrame({"candidate_id": list(cell_ids), "crop": crops})
+def queue_pictures(store: Store, cell_ids: Sequence[str]) -> pa.Table:
+    """Of the queue's cells (`gallery.crop_table`)."""
+    return crop_table(cell_ids, [crop.tobytes() for crop in map_crops(store, cell_ids)])
 
 
 CLOSING, SENT, EMPTY = "relabel_closing", "relabel_sent", "relabel_empty"

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from ctc_core import workflows
+from ctc_core.count_memory import kept
 from ctc_core.counting import CountReport
 from ctc_core.map_view import cluster_name
 from ctc_core.matched import candidates
 from ctc_core.report import words
 from ctc_core.review.choice import Sort, arranged, order_of
 from ctc_core.store import Store
+from ctc_core.ui.gallery import crop_table
 from ctc_core.ui.messages import plain
 
 LESS_CERTAIN = (
@@ -51,9 +54,15 @@ def _why(cell: pd.Series) -> str:
     return LESS_CERTAIN.format(place=cluster_name(int(cell.cluster)), chance=words.percent(float(cell.chance)))
 
 
-def pictures(store: Store, cartridge_id: str, table: pd.DataFrame) -> pd.DataFrame:
-    """candidate_id and crop (3 * 48 * 48 bytes) of everything the page can show."""
-    return table[["candidate_id"]].assign(crop=workflows.candidate_crops(store, cartridge_id, table))
+def pictures(store: Store, cartridge_id: str, table: pd.DataFrame) -> pa.Table:
+    """Of everything the page can show (`gallery.crop_table`): megabytes, kept once for all who read the cartridge."""
+    ids = tuple(table.candidate_id)
+    return kept(
+        store,
+        f"pictures/{cartridge_id}",
+        (store.basis(), ids),
+        lambda: crop_table(ids, workflows.candidate_crops(store, cartridge_id, table)),
+    )
 
 
 def kept_order(table: pd.DataFrame, sort: Sort, report: CountReport) -> Sequence[str]:

@@ -112,7 +112,7 @@ def test_only_so_much_is_kept(store: Store) -> None:
     assert made == [*range(MOST + 1), 0]
 
 
-@pytest.mark.parametrize(("taken", "rest"), [(0.1, 1.9), (3.0, 10.0)])  # a twentieth of the time, or ten seconds
+@pytest.mark.parametrize(("taken", "rest"), [(0.1, 4.9), (3.0, 10.0)])  # a fiftieth of the time, or ten seconds
 def test_a_paced_value_rests_after_each_making(monkeypatch: pytest.MonkeyPatch, taken: float, rest: float) -> None:
     clock = [0.0]
     monkeypatch.setattr("ctc_core.count_memory.monotonic", lambda: clock[0])

@@ -118,7 +118,7 @@ def crop_of(store: Store, row: Any) -> bytes:
 
 def test_tables_carry_every_cell_with_its_picture(store: Store) -> None:
     rows = candidates(store, CARTRIDGE, 0.5)
-    told, film = arrow(rows, ROWS), arrow(pictures(store, CARTRIDGE, rows), FILM)
+    told, film = arrow(rows, ROWS), pictures(store, CARTRIDGE, rows)
     assert (told.schema, film.schema) == (ROWS, FILM)
     assert told["candidate_id"].to_pylist() == film["candidate_id"].to_pylist() == list(rows.candidate_id)
     assert film["crop"].to_pylist() == [crop_of(store, row) for row in rows.itertuples()]
