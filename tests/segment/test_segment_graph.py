@@ -20,7 +20,7 @@ def test_any_unet_answers_as_keras_does(parameters, tmp_path):
     model, page = network.keras_model, draw.normal(size=(48, 64)).astype(np.float32)
     model.set_weights([draw.normal(0, 0.25, values.shape) for values in model.get_weights()])
     model.save_weights(tmp_path / "s.h5")
-    expected = [np.asarray(answer) for answer in model(page[None, :, :, None])]
+    expected = [np.asarray(answer) for answer in model([page[None, :, :, None]])]
     graph = unet(vars(network.config), read_weights(tmp_path / "s.h5"), page.shape)
     probability, distances = Network(graph, threads=1)(page[None, None], lambda found: [one.copy() for one in found])
     tolerance = 0.05 if precision() == "bf16" else 1e-4
