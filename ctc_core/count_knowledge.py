@@ -93,8 +93,9 @@ def learned(store: Store, cartridge_id: str, errors: ReaderErrors) -> Belief:
 
 def _read_far_enough(store: Store, about: Sequence[tuple[str, int]], basis: int) -> Iterator[pd.DataFrame]:
     """Decided images of each of these draws, (cartridge_id, number of its last decision), that was read far enough."""
-    known: dict[str, tuple[int, pd.DataFrame | None]] = kept(store, "read far enough", basis, dict)
+    known: dict[str, tuple[int, pd.DataFrame | None]]
     for cartridge_id, word in about:
+        known = kept(store, "read far enough", basis, dict)  # each time, or tables of many draws push it out
         if cartridge_id not in known or known[cartridge_id][0] != word:
             table = candidates(store, cartridge_id, LEARNED_AT)
             images = table[shown(table)]
