@@ -34,7 +34,6 @@ def test_a_key_is_never_for_the_patient_who_was_left(two_patients: Path, browse:
         page.get_by_role("combobox").first.click()
         page.get_by_role("option", name=OTHER).click()
         expect(page.get_by_text("Patient patient-02")).to_be_visible(timeout=60_000)
-        page.locator(".wall").focus()  # the choice itself takes keys, too
         for _ in range(20):  # as somebody who does not wait
             page.keyboard.press("1")
         page.wait_for_selector(READY, timeout=60_000)
