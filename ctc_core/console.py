@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from ctc_core.errors import printable
 from ctc_core.settings import Settings
 
 
@@ -34,8 +35,13 @@ def global_first(given: list[str]) -> list[str]:
 
 def fail(message: str, code: int) -> None:
     """Say what went wrong on stderr and end with `code`."""
-    typer.echo(message, err=True)
+    _say(message, err=True)
     raise SystemExit(code)
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    """Print what may repeat a name from outside: nothing in it may command the terminal."""
+    typer.echo("\n".join(map(printable, text.split("\n"))), err=err)
 
 
 def show(value: Any) -> None:
@@ -44,7 +50,7 @@ def show(value: Any) -> None:
         typer.echo(json.dumps(value, default=str, allow_nan=False))
         return
     for line in _lines(value):
-        typer.echo(line)
+        _say(line)
 
 
 def _lines(value: Any, indent: str = "") -> list[str]:
@@ -74,7 +80,7 @@ def progress(label: str) -> Callable[[int, int, str], None]:
         nonlocal last
         line = f"{label}: {f'{done}/{total} ' if total else ''}{note}"
         if line != last:
-            typer.echo(line, err=True)
+            _say(line, err=True)
         last = line
 
     return report

@@ -134,7 +134,7 @@ def _clusters(path: Path, column: pd.Series) -> NDArray[np.int64]:
 def _read_csv(path: Path) -> pd.DataFrame:
     _require_file(path)
     try:
-        return pd.read_csv(path, dtype={"case": str})
+        return pd.read_csv(path, dtype={"case": str}, na_filter=False)  # a patient may be called NA
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         message = f"{path}: not a CSV file ({error}). Export the folder again."
         raise UserError(message) from error

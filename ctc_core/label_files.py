@@ -14,6 +14,7 @@ import pandas as pd
 
 from ctc_core.errors import UserError
 from ctc_core.label_changes import Kept
+from ctc_core.spreadsheet import safe, unguarded
 from ctc_core.store import Store
 from ctc_core.store.journal import MAX_TEXT
 from ctc_core.types import PIXEL_UM, Decision, Label
@@ -23,10 +24,6 @@ COLUMNS = ("cartridge_id", "cell_id", "frame", "y", "x", "label", "reader", "rea
 
 TOLERANCE_UM = 5.0
 """A label belongs to the nearest cell within so much of its place: less than the radius of a CTC (median 6.2 um)."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
-"""A spreadsheet would take a text that begins like this for a formula; a quote before it prevents that."""
-
 
 MAX_READER = 200
 """Characters in a reader's name."""
@@ -83,20 +80,7 @@ def export_labels(store: Store, path: Path) -> int:
 
 
 def _texts(row: Iterable[object]) -> list[object]:
-    return [_safe(value) if isinstance(value, str) else _plain(value) for value in row]
-
-
-def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, pd.Timestamp) else value
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _unsafe(text: str) -> str:
-    """What `_safe` was given."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+    return [value.isoformat() if isinstance(value, pd.Timestamp) else safe(value) for value in row]
 
 
 # ---- in --------------------------------------------------------------------------------------------------------------
@@ -146,7 +130,7 @@ def _read(path: Path) -> tuple[list[_Row], list[BadRow]]:
         message = f"{path}: needs the columns label, and cell_id or cartridge_id, frame, y and x. Name them in line 1."
         raise UserError(message)
     good = [
-        _Row(line, dict(zip(heading, map(_unsafe, fields), strict=True)))
+        _Row(line, dict(zip(heading, map(unguarded, fields), strict=True)))
         for line, fields in lines[1:]
         if len(fields) == len(heading)
     ]

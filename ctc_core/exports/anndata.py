@@ -104,7 +104,8 @@ def _obs(cells: pd.DataFrame) -> pd.DataFrame:
     obs = cells.assign(cluster=cluster.astype(object)).set_index("cell_id")
     whole = {c.name: "Int32" for c in CELLS if c.type == pa.int32() and c.name != "cluster"}
     truth = {c.name: "boolean" for c in CELLS if c.type == pa.bool_()}
-    return obs[[c.name for c in CELLS[1:]]].astype(whole | truth)
+    texts = {c.name: "object" for c in CELLS[1:] if c.type == pa.string()}  # also where nobody has written any
+    return obs[[c.name for c in CELLS[1:]]].astype(whole | truth | texts)
 
 
 def _uns(store: Store, choice: Choice, encoder_id: str) -> dict[str, Any]:

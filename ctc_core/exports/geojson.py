@@ -95,7 +95,7 @@ def feature(cell: dict[str, Any], grid: Grid | None) -> dict[str, Any]:
     """One cell, a row of `cell_table` with its polygon. `grid` puts it on the cartridge, None leaves it."""
     row, column = grid.position(int(cell["frame"])) if grid else (0, 0)
     down, right = (grid.height * row + 0.5, grid.width * column + 0.5) if grid else (0.5, 0.5)
-    ring = [[round(float(x) + right, 2), round(float(y) + down, 2)] for y, x in cell["polygon"]]
+    ring = simple([[round(float(x) + right, 2), round(float(y) + down, 2)] for y, x in cell["polygon"]])
     properties: dict[str, Any] = {"objectType": "detection", "name": cell["cell_id"]}
     found = classification(cell)
     if found is not None:
@@ -107,6 +107,21 @@ def feature(cell: dict[str, Any], grid: Grid | None) -> dict[str, Any]:
     geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
     id_ = str(uuid.uuid5(_NAMES, str(cell["cell_id"])))
     return {"type": "Feature", "id": id_, "geometry": geometry, "properties": properties}
+
+
+def simple(ring: list[list[float]]) -> list[list[float]]:
+    """A ring without vertices between two others on the same row or column.
+
+    Where the frame's border cuts an outline, its vertices lie along the border, not always in order: such a ring meets
+    itself, which geometry libraries (JTS, GEOS) call invalid.
+    """
+    around = zip(ring[-1:] + ring[:-1], ring, ring[1:] + ring[:1], strict=True)
+    kept = [
+        here
+        for before, here, after in around
+        if not any(a == b == c for a, b, c in zip(before, here, after, strict=True))
+    ]
+    return kept if len(kept) > 2 else ring
 
 
 def classification(cell: dict[str, Any]) -> tuple[str, tuple[int, int, int]] | None:

@@ -7,6 +7,7 @@ step is stands in the file (a map annotation: step -> cell id) and in a CSV file
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from ctc_core.exports.about import about
 from ctc_core.exports.cells import cell_table
 from ctc_core.exports.choice import Choice
 from ctc_core.exports.files import MARK, refuse_existing, refuse_folder, whole_file, whole_folder
-from ctc_core.exports.tables import safe
+from ctc_core.spreadsheet import safe
 from ctc_core.store import Store
 from ctc_core.types import CROP_CHANNELS, PIXEL_UM, Progress
 
 NAMESPACE = "ctc-review-desk/cells"
+_SUFFIX = re.compile(r"(\.ome)?\.tiff?$", re.IGNORECASE)
 _TOLD = ["cell_id", "frame", "y", "x", "diameter_um", "p_ctc", "label"]
 
 
@@ -36,7 +38,7 @@ def export_ome_tiff(store: Store, choice: Choice, out: Path, *, force: bool, pro
         UserError: no cell is chosen.
     """
     if len(choice.cartridge_ids) == 1:
-        index = out.with_name(f"{out.name.split('.')[0]}.cells.csv")
+        index = out.with_name(f"{_SUFFIX.sub('', out.name)}.cells.csv")
         refuse_existing([out, index], force=force)
         with whole_file(index) as table, whole_file(out) as path:
             n = _write(store, choice.cartridge_ids[0], choice, path, table)

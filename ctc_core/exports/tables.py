@@ -15,11 +15,9 @@ from ctc_core.exports.about import about
 from ctc_core.exports.cells import CELLS, EVENTS, POLYGON, Column, as_arrow, cell_table, dictionary, event_table
 from ctc_core.exports.choice import Choice
 from ctc_core.exports.files import refuse_existing, whole_file
+from ctc_core.spreadsheet import safe
 from ctc_core.store import Store
 from ctc_core.types import Progress
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""A text that begins with one of these is run as a formula by spreadsheet programs (OWASP, CSV injection)."""
 
 
 def export_parquet(store: Store, choice: Choice, out: Path, *, force: bool, progress: Progress) -> dict[str, Any]:
@@ -50,11 +48,6 @@ def export_csv(store: Store, choice: Choice, out: Path, *, force: bool, progress
 def beside(out: Path) -> tuple[Path, Path]:
     """Names of the events and of the data dictionary that belong to a table of cells."""
     return out.with_name(f"{out.stem}.events{out.suffix}"), out.with_name(f"{out.name}.dictionary.json")
-
-
-def safe(text: Any) -> Any:
-    """A text that no spreadsheet program takes for a formula; everything else as it is."""
-    return f"'{text}" if isinstance(text, str) and text.startswith(FORMULA) else text
 
 
 def _cells(store: Store, choice: Choice, progress: Progress, *, polygons: bool) -> Iterator[pd.DataFrame]:

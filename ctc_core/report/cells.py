@@ -14,6 +14,7 @@ from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.platypus import Flowable, Table, TableStyle
 
 from ctc_core.enumeration import EVENT_PREFIX
+from ctc_core.errors import printable
 from ctc_core.report.content import Picture
 from ctc_core.report.pictures import BAR_PX, BAR_UM, GAP, WIDTH, strip
 from ctc_core.report.style import BOLD, FONT, GREY, INK, register_fonts
@@ -62,7 +63,7 @@ class Cell(Flowable):  # type: ignore[misc]  # reportlab is untyped
     def _text(self, text: str, x: float, y: float, colour: str, font: str = FONT) -> None:
         self.canv.setFillColor(HexColor(colour))
         self.canv.setFont(font, _SIZE)
-        self.canv.drawString(x, y, fitting(text, font))
+        self.canv.drawString(x, y, fitting(printable(text), font))
 
 
 def title(picture: Picture) -> str:

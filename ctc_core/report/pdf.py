@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctc_core.errors import printable
 from ctc_core.report.content import Content
 from ctc_core.report.words import RESEARCH
 from ctc_core.store.reports import Signature
@@ -43,7 +44,7 @@ def render(content: Content, signature: Signature | None, crops: dict[str, NDArr
         topMargin=19 * mm,
         bottomMargin=18 * mm,
         title=f"Circulating tumour cells, cartridge {subject.cartridge_id}, {state}",
-        author="" if signature is None else signature.name,
+        author="" if signature is None else printable(signature.name),
         subject=RESEARCH,
         creator=content.sources.software,
         invariant=1,  # no clock and no random number in the file

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ctc_core.errors import StoreError
 from ctc_core.store.bundle import Bundle, read_bundle
@@ -46,6 +47,10 @@ _TABLES = {
     },
 }
 _TARGETS = {"frames": "frame", "events": "event", "quarantined_events": "quarantined_event", "cells": "cell"}
+_IDS = {
+    "cells": ("cell_id", r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"),
+    "events": ("rid", r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"),
+}
 _ARRAYS = {"crops": "cells", "vectors": "cells", "event_crops": "events"}
 
 
@@ -66,13 +71,17 @@ def check(bundle: Bundle) -> dict[str, object]:
     """The cartridge's row, once the bundle is seen to be whole.
 
     Raises:
-        StoreError: another kind of bundle, tables or arrays that do not belong together, or an id that is no file name.
+        StoreError: another kind of bundle, tables or arrays that do not belong together, or an id that could be more
+            than a name: exports make files and cells of spreadsheets of them.
     """
     if bundle.manifest.kind != "cartridge":
         _refuse(bundle, f"a bundle of kind {bundle.manifest.kind}, not of a cartridge")
     rows = table(bundle, "cartridge").to_pylist()
     if len(rows) != 1 or not NAME.fullmatch(str(rows[0]["cartridge_id"])):
         _refuse(bundle, "it must hold one cartridge whose id is letters, digits, dot, dash and underscore, at most 64")
+    for owner, (key, pattern) in _IDS.items():
+        if not pc.all(pc.match_substring_regex(table(bundle, owner)[key], pattern), min_count=0).as_py():
+            _refuse(bundle, f"an id of its {owner} is none")
     for name, owner in _ARRAYS.items():
         _check_array(bundle, name, owner)
     row: dict[str, object] = rows[0]

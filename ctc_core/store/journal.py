@@ -112,7 +112,7 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 class Journal:
-    """Owner of `journal/`. Not thread-safe: the store holds its lock around every call.
+    """Owner of `journal/`. Not thread-safe: the store holds its lock around every call but that of `entries` to a size.
 
     Raises:
         JournalError: a line was edited, removed or moved; names the file, the line and its number in the chain.
@@ -130,7 +130,7 @@ class Journal:
         """(seq, hash) of the last entry."""
         for entry in self.entries():
             self.head = entry.seq, entry.hash
-        self._sizes = {path: path.stat().st_size for path in self.files}
+        self._sizes = self.sizes()
         """As this process left them: behind a file that was cut nothing may be written."""
 
     @property
@@ -138,14 +138,20 @@ class Journal:
         """The month files, oldest first."""
         return sorted(self._folder.glob("[0-9][0-9][0-9][0-9]-[0-9][0-9].jsonl"))
 
-    def entries(self) -> Iterator[Entry]:
-        """All entries in order, read from disk and verified on the way."""
+    def sizes(self) -> dict[Path, int]:
+        """Bytes of the month files, oldest first."""
+        return {path: path.stat().st_size for path in self.files}
+
+    def entries(self, sizes: dict[Path, int] | None = None) -> Iterator[Entry]:
+        """All entries in order, read from disk and verified on the way; with `sizes`, those written at that moment."""
         seq, previous = 0, GENESIS
-        for path in self.files:
+        for path, left in (self.sizes() if sizes is None else sizes).items():
             with path.open("rb") as file:
                 for number, line in enumerate(file, start=1):
+                    if left <= 0:
+                        break
                     entry = _read(line, seq + 1, previous, f"{path.name}, line {number}")
-                    seq, previous = entry.seq, entry.hash
+                    seq, previous, left = entry.seq, entry.hash, left - len(line)
                     yield entry
 
     def append(self, drafts: Sequence[Draft]) -> list[Entry]:

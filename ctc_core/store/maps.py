@@ -49,7 +49,9 @@ class Maps(Registry):
         Raises:
             StoreError: no bundle, or one of another kind.
         """
-        return self._import_points(read_bundle(keep(_of_kind(folder, POINTS), self._bundles)))
+        made = _of_kind(folder, POINTS)
+        with self._exclusive():  # who compares store and bundles sees both or none
+            return self._import_points(read_bundle(keep(made, self._bundles)))
 
     def activate_model(self, model_id: str, reader: str, session: str, reason: str = "") -> None:
         """As `Registry.activate_model`. Points are kept of the map in use and of the one before; bundles keep all."""

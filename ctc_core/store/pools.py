@@ -101,7 +101,8 @@ class Pools(Readings):
             tables={"rejected": table},
             arrays={},
         )
-        self._import_rejects(keep(read_bundle(made), self._bundles))
+        with self._exclusive():  # who compares store and bundles sees both or none
+            self._import_rejects(keep(read_bundle(made), self._bundles))
 
     def set_aside(self, encoder_id: str) -> pd.DataFrame:
         """Cells that the active noise filter rejects and nobody gave back, the least certain first.

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ctc_core import classify
-from ctc_core.store import Store
+from ctc_core.errors import StoreError
+from ctc_core.store import Store, write_bundle
 from ctc_core.verification import verify
 from tests.commands import run
 from tests.small_store import ENCODER
@@ -37,9 +38,37 @@ def test_a_score_changed_by_hand_is_named(store: Store) -> None:
     assert verify(store).problems == (
         (
             f"R1: P(CTC) of 1 of 90 cells is not what {active.model_id} says, as {cell_id}: 0.432 in the store,"
-            f" {true:.3f}. Score it again: python -m ctc_core score R1"
+            f" {true:.3f}. Delete store.duckdb; it is filled and scored again."
         ),
     )
+
+
+def test_a_score_of_a_classifier_that_is_not_in_use_is_checked_too(store: Store) -> None:
+    """Who takes that classifier back takes the scores that it has."""
+    pool, (cell_ids, vectors) = store.training_pool(ENCODER), store.vectors("R1", ENCODER)
+    other = classify.fit(pool.vectors, 1 - pool.labels, pool.cell_ids, encoder_id=ENCODER)
+    folder = classify.save(other, store.folder / "models" / "other")
+    noted = {"encoder_id": ENCODER, "weights_sha256": other.weights_sha256}
+    store.add_model(other.id, "classifier", folder, noted, reader="anna")
+    store.save_predictions(other.id, cell_ids, other.probabilities(vectors))
+    assert verify(store).ok
+    change(
+        store,
+        f"UPDATE prediction SET probability = 0.4321 WHERE (model_id, cell_id) = ('{other.id}', '{cell_ids[3]}')",
+    )
+    (problem,) = verify(store).problems
+    assert problem.startswith(f"R1: P(CTC) of 1 of 90 cells is not what {other.id} says, as {cell_ids[3]}: ")
+
+
+def test_scores_that_cannot_be_read_are_no_scores_that_are_right(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise StoreError("The store refused (out of memory).")
+
+    monkeypatch.setattr(Store, "predictions", refuse)
+    expected = ("Scores cannot be compared: The store refused (out of memory).",)
+    assert verify(store).problems == expected
+    store.close()
+    assert verify(store.folder).problems == expected
 
 
 def test_scores_that_lack_are_no_difference(store: Store) -> None:
@@ -89,6 +118,26 @@ def test_a_changed_bundle_of_places_is_named(store: Store) -> None:
     problems = verify(store).problems
     assert problems[0].startswith(f"{bundle}: points.parquet was changed")
     assert problems[1].startswith("Place on a map of ") and problems[1].endswith("in the store and not in its bundles.")
+
+
+def test_cells_placed_meanwhile_are_no_difference(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the bundles and that at the store's rows."""
+    active, listed, look = store.active_model("map"), [], Store.bundles_of
+    assert active is not None
+    place = store.points(active.model_id, "R1")[["cell_id", "x", "y", "cluster"]].iloc[[3]]
+    given = {"kind": "points", "parameters": {}, "inputs": {"map_id": active.model_id}, "arrays": {}}
+    late = write_bundle(tmp_path / "late", tables={"points": place.assign(x=place.x + 1)}, **given)
+
+    def look_and_place(store: Store, *of: object) -> list[Path]:
+        found = look(store, *of)
+        if not listed:
+            listed.append(store.add_points(late))
+        return found
+
+    monkeypatch.setattr(Store, "bundles_of", look_and_place)
+    assert verify(store).ok and listed == [1]
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], mapped_store: Path) -> None:

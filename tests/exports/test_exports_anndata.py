@@ -47,6 +47,7 @@ def test_obs_is_the_cell_table(store: Store, tmp_path: Path) -> None:
     assert found.obs.is_candidate.tolist() == (scores.probability >= 0.5).tolist()
     assert found.obs.readers.isna().tolist()[:5] == [False] * 4 + [True]
     assert found.uns["columns"]["diameter_um"] == "diameter of the circle of the same area [um]"
+    assert found.obs.tags.dtype == "category" and found.obs.tags.isna().all()  # nobody has said any
     assert (found.uns["encoder_id"], found.uns["schema_version"]) == ("encoder-of-tests", 1)
 
 

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from ctc_core.errors import UserError
+from ctc_core.exports.geojson import simple
 from ctc_core.exports.names import Format, Which
 from ctc_core.exports.write import export
 from ctc_core.store import Store
@@ -63,6 +64,14 @@ def test_geojson_in_cartridge_and_in_frame_pixels(store: Store, tmp_path: Path) 
             np.testing.assert_allclose(np.array(far) - ring, np.tile([right, down], (len(ring), 1)), atol=0.011)
             n += 1
     assert n == CELLS
+
+
+def test_an_outline_cut_by_the_border_does_not_meet_itself() -> None:
+    """From y 2 to y 8 along the border at x 10, but by way of y 1.9."""
+    cut = [[2.0, 10.0], [1.9, 10.0], [5.0, 10.0], [8.0, 10.0], [5.0, 4.0]]
+    assert simple(cut) == [[2.0, 10.0], [8.0, 10.0], [5.0, 4.0]]
+    corner = [[9.0, 4.0], [9.0, 10.0], [3.0, 10.0]]
+    assert simple(corner) == corner
 
 
 def test_ome_tiff_is_a_stack_of_named_channels(store: Store, tmp_path: Path) -> None:

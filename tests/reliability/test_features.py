@@ -113,7 +113,7 @@ def test_every_file_is_missed(tmp_path: Path, name: str) -> None:
         ),
         (
             rewrite_table("df_unlabeled_train", lambda t: t.assign(cluster=t.cluster.where(t.cluster.index != 3))),
-            "df_unlabeled_train: the cluster 'nan' of row 4 is not a whole number.",
+            "df_unlabeled_train: the cluster '' of row 4 is not a whole number.",
         ),
         (rewrite_table("df_labeled_test", lambda t: t[:0]), "df_labeled_test: holds no cell."),
     ],

@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from ctc_core.accounts import AccountRole
 from ctc_core.errors import JournalError
 from ctc_core.store import Report, Store, verify
+from ctc_core.store.journal import Entry, Journal
 from ctc_core.store.tags import Tag, Tagging
 from ctc_core.types import Decision, Label
 
@@ -107,6 +109,10 @@ def test_a_sound_store(desk: Store, filled: Path) -> None:
         (
             "CREATE OR REPLACE VIEW training_label AS SELECT * FROM current_label",
             ["The store's view training_label is not that of this version. Delete store.duckdb; it is filled again."],
+        ),
+        (
+            "ALTER TABLE label_event ADD COLUMN sure BOOLEAN",
+            ["The store's table label_event is not that of this version. Delete store.duckdb; it is filled again."],
         ),
     ],
 )  # fmt: skip
@@ -209,6 +215,25 @@ def test_nothing_is_written_behind_a_journal_that_was_cut(desk: Store, change_fi
     path.write_bytes(kept)
     assert desk.decide([Decision("late", "C1", CELL, None, Label.CTC, "ann", "s1")]) == ("late",)
     assert verify(desk).ok
+
+
+def test_decisions_go_on_while_the_journal_is_read(desk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is decided meanwhile is no difference."""
+    read, late = Journal.entries, Decision("late", "C1", SECOND, None, Label.CTC, "ann", "s1")
+
+    def beside_a_reader(journal: Journal, sizes: dict[Path, int] | None = None) -> Iterator[Entry]:
+        for entry in read(journal, sizes):
+            if entry.seq == 5:
+                reader = threading.Thread(target=desk.decide, args=([late],))
+                reader.start()
+                reader.join(20)
+                assert not reader.is_alive()
+            yield entry
+
+    monkeypatch.setattr(Journal, "entries", beside_a_reader)
+    found = verify(desk)
+    assert (found.problems, found.entries) == ((), 33)
+    assert desk.journal.head[0] == 34
 
 
 # ---- files
