@@ -255,7 +255,9 @@ def test_commands(lived_in: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_every_night(lived_in: Path, tmp_path: Path) -> None:
     """Due once a night, made by a job, and again the night after; the last fourteen are kept."""
     settings, jobs = Settings(data_dir=lived_in, backup_dir=tmp_path / "disk"), Jobs(lived_in)
-    today = datetime.now().astimezone().replace(hour=12)
+    today = datetime.now().astimezone()
+    night = today.replace(hour=2, minute=0, second=0, microsecond=0)
+    next_night = night + timedelta(days=1 if today >= night else 0)
     assert backups.is_due(settings, jobs, today)
     job_id = jobs.request(Kind.BACKUP, "ann", str(settings.backups))
     assert not backups.is_due(settings, jobs, today)  # it waits to be made
@@ -267,8 +269,8 @@ def test_every_night(lived_in: Path, tmp_path: Path) -> None:
     state = jobs.state(job_id)
     assert (state.state, state.result["entries"], state.result["problems"]) == ("imported", 13, [])
     assert not backups.is_due(settings, jobs, today)
-    assert not backups.is_due(settings, jobs, (today + timedelta(days=1)).replace(hour=1))
-    assert backups.is_due(settings, jobs, (today + timedelta(days=1)).replace(hour=3))
+    assert not backups.is_due(settings, jobs, next_night - timedelta(seconds=1))
+    assert backups.is_due(settings, jobs, next_night + timedelta(days=1, hours=1))
     age = backups.age(settings)
     assert age is not None and age < timedelta(minutes=5)
 
