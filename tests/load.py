@@ -2,8 +2,9 @@
 
 Each reader has a websocket connection of its own, and the pace of a person: a key every one to two seconds. Measured is
 the time from the key to the acknowledgement, with the 150 ms that the browser waits for more keys before it sends
-(outbox.js) left out, as they are no work of the server. Prints JSON: median and 95th percentile in ms, decisions, what
-was lost or doubled, and the largest memory of the server.
+(outbox.js) left out, as they are no work of the server. Prints JSON: median and 95th percentile in ms, and again from
+when all had their cells before them (all open the page in the same second); decisions, what was lost or doubled, and
+the largest memory of the server.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ PAGES = {"candidates": build_small_store, "queue": build_queue_store}
 
 
 def read_on(
-    client: DeskClient, until: float, pauses: tuple[float, float], rng: random.Random, waits: list[float]
+    client: DeskClient, until: float, pauses: tuple[float, float], rng: random.Random, waits: list[tuple[float, float]]
 ) -> None:
-    """Decide one cell after the other; the time that each took in seconds goes to `waits`."""
+    """Decide one cell after the other; when each was, and the seconds that it took, goes to `waits`."""
     with client:
         client.wait_for_gallery()
         while time.monotonic() < until:
@@ -49,7 +50,7 @@ def read_on(
             while client.waiting:
                 client.flush()
                 client.idle(RESEND_S, done=lambda: not client.waiting)
-            waits.append(time.monotonic() - pressed)
+            waits.append((pressed, time.monotonic() - pressed))
             client.idle(rng.uniform(*pauses))
 
 
@@ -57,7 +58,7 @@ def run(folder: Path, *, readers: int, seconds: float, page: str, cells: int, bu
     """Label for so many seconds, and look at what was saved."""
     data, port = PAGES[page](folder / "data", n_cells=cells), free_port()
     clients = [DeskClient(f"http://127.0.0.1:{port}", page) for _ in range(readers)]
-    waits: list[list[float]] = [[] for _ in clients]
+    waits: list[list[tuple[float, float]]] = [[] for _ in clients]
     with serving(data, port=port), _at_work(busy=busy), _memory_of(port) as peak:
         with clients[0]:
             clients[0].wait_for_gallery()  # everything is loaded once
@@ -70,8 +71,12 @@ def run(folder: Path, *, readers: int, seconds: float, page: str, cells: int, bu
             thread.start()
         for thread in threads:
             thread.join()
+    every = [wait for each in waits for wait in each]
+    all_open = max(each[0][0] for each in waits)
     return {
-        **_times([wait for each in waits for wait in each]),
+        "decisions": len(every),
+        **_times([took for _, took in every]),
+        "all_open": _times([took for pressed, took in every if pressed > all_open]),
         "peak_mb": round(peak[0] / 1e6),
         **_kept(data, clients),
     }
@@ -79,7 +84,7 @@ def run(folder: Path, *, readers: int, seconds: float, page: str, cells: int, bu
 
 def _times(waits: list[float]) -> dict[str, Any]:
     median, p95 = np.percentile(np.array(waits) * 1000, [50, 95]) if waits else (np.nan, np.nan)
-    return {"decisions": len(waits), "median_ms": round(float(median), 1), "p95_ms": round(float(p95), 1)}
+    return {"median_ms": round(float(median), 1), "p95_ms": round(float(p95), 1)}
 
 
 def _kept(data: Path, clients: list[DeskClient]) -> dict[str, Any]:
