@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from ctc_core import assessment, fitting, job_kinds, mapping
+from ctc_core.draw import draw, draw_cells
 from ctc_core.jobs import Job, Jobs, JobState, Kind
 from ctc_core.latent import load
 from ctc_core.store import Store, verify, write_bundle
@@ -88,7 +89,8 @@ def test_a_store_filled_again_has_its_points_from_the_bundles(mapped_store: Path
         pd.testing.assert_frame_equal(all_points(store), before)
         assert store.predictions("R1", "x").empty
         fitting.score_unscored(store)
-        assert assessment.draw(store, assessment.trust(store, 0.5), "R1").reliability.cells.n == CELLS
+        known = assessment.trust(store, 0.5)
+        assert draw(known, draw_cells(store, known, "R1")).reliability.cells.n == CELLS
 
 
 def test_without_bundles_of_points_cells_are_placed_again(mapped_store: Path) -> None:
