@@ -210,8 +210,8 @@ def test_a_comment_is_the_decisions_reason(data_dir: Path, browse: OpenPage) -> 
 def test_brightness_of_each_cell_or_of_the_frame(data_dir: Path, browse: OpenPage) -> None:
     """A dim channel is made visible; in the frame's own range the stored grey values are shown."""
     read = """() => {
-        const gallery = document.querySelector('[data-testid="stBidiComponentIsolated"]').shadowRoot;
-        const canvas = gallery.querySelector(".view .ck canvas");
+        const components = Array.from(document.querySelectorAll('[data-testid="stBidiComponentIsolated"]'));
+        const [canvas] = components.map((one) => one.shadowRoot.querySelector(".view .ck canvas")).filter(Boolean);
         return Array.from(canvas.getContext("2d").getImageData(0, 0, 48, 48).data.filter((_, i) => i % 4 === 0));
     }"""
     with serving(data_dir) as address:
