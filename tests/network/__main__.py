@@ -1,4 +1,4 @@
-"""Ingests over a real network: `python -m tests.network [NAME ...]`, as root; prints a table, in about two minutes.
+"""Ingests over a real network: `python -m tests.network [NAME ...]`, as root; prints a table, in some minutes.
 
 Each machine is a network namespace of its own (`hosts.py`). They speak TLS and run README's commands with the networks
 that ship. Whatever is cut off in the middle, the bundle must be that of a single machine, byte by byte.
